@@ -1,0 +1,44 @@
+"""Files written whole or not at all, and sizes as people say them."""
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_atomically(target: Path, content: str | bytes, mode: int = 0o644) -> None:
+    """Put `content` at `target`; after a crash or a full disk the old content is still there.
+
+    The temporary file is created with 0600 and gets `mode` before it takes the name, so that a secret is never readable
+    in between. Raises OSError as the system gave it.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fchmod(stream.fileno(), mode)
+            os.fsync(stream.fileno())
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _sync_directory(target.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    """A rename is only on disk when its directory is."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def human_size(size_bytes: float) -> str:
+    """`59055800320` → `55.0 GiB`: binary units, one decimal."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(size_bytes) < 1024:
+            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1024
+    return f"{size_bytes:.1f} TiB"
