@@ -1,0 +1,1 @@
+"""What is known beforehand about models, cards and engine builds: YAML data and one loader."""

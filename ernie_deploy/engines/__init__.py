@@ -1,0 +1,1 @@
+"""How each engine is spoken to: Plan to Launch. Pure."""

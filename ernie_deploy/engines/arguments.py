@@ -1,0 +1,73 @@
+"""Settings → command-line words, the same way for every engine. A tuple of words; no shell ever reads it."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ernie_deploy.plan.values import Plan
+
+
+def given(plan: Plan, keys: Iterable[str]) -> dict[str, object]:
+    """The settings among `keys` that have a value, in that order, by key."""
+    found = {key: getattr(plan, key).value for key in keys}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def words(options: Mapping[str, object]) -> tuple[str, ...]:
+    """`{"max_model_len": 131072}` → `("--max-model-len", "131072")`; mappings become JSON, lists several words.
+
+    True is a bare flag; False is `--no-flag`, which is what the engines' boolean pairs are called.
+    """
+    result: list[str] = []
+    for key, value in options.items():
+        flag = "--" + key.replace("_", "-")
+        if value is True:
+            result.append(flag)
+        elif value is False:
+            result.append("--no-" + flag[2:])
+        elif isinstance(value, list | tuple):
+            result += [flag, *(str(part) for part in value)]
+        else:
+            result += [flag, json.dumps(value) if isinstance(value, Mapping) else str(value)]
+    return tuple(result)
+
+
+def working_dir(plan: Plan) -> Path:
+    """Where the engine is started; whatever it writes to its current directory lands here."""
+    return Path(plan.state_dir) / "run"
+
+
+def log_dir(plan: Plan) -> Path:
+    """Where engines that write their own log files are told to put them."""
+    return Path(plan.state_dir) / "logs" / "engine"
+
+
+def python(plan: Plan) -> str:
+    """The interpreter of the engine; a host that has none still gets a plan to read."""
+    return plan.engine_python.value or "python3"
+
+
+def card_environment(plan: Plan) -> dict[str, str]:
+    """Show the engine only its own cards, numbered as NVML numbers them."""
+    if plan.device.value == "cpu":
+        return {"CUDA_VISIBLE_DEVICES": ""}
+    visible = ",".join(str(index) for index in plan.gpus.value)
+    return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": visible}
+
+
+def hub_environment(plan: Plan) -> dict[str, str]:
+    """With the weights on disk nothing may be asked of a hub: in an air gap the question alone hangs for minutes.
+
+    Code that comes with a model is copied to the hub client's home, so that must be a place we can write to.
+    """
+    home = {"HF_HOME": str(Path(plan.state_dir) / "cache" / "huggingface")}
+    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    return home | offline if plan.model_path.value else {}
+
+
+def base_url(plan: Plan, bound_host: str) -> str:
+    """Where a client on this host reaches the service; a wildcard address is reached over the loopback."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(bound_host, bound_host)
+    if ":" in reachable and not reachable.startswith("["):
+        reachable = f"[{reachable}]"
+    return f"http://{reachable}:{plan.port.value}"

@@ -1,0 +1,1 @@
+"""What will happen, and why: spec layers, facts and catalog become one Plan. Pure."""
