@@ -1,0 +1,1 @@
+"""Would the plan work on this host? Named checks, all run, each a Result."""

@@ -1,0 +1,1 @@
+"""Are the model files here, and whole?"""

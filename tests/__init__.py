@@ -1,0 +1,1 @@
+"""Tests: unit (functions called), integration (real processes), golden (whole files)."""
