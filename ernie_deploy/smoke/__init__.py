@@ -1,0 +1,1 @@
+"""A few requests whose answers are right or wrong."""

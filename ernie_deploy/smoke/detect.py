@@ -1,0 +1,44 @@
+"""Which engine answers: told by what only it does, because no engine has to say its name."""
+
+from typing import Literal
+
+from ernie_deploy.client import Client
+from ernie_deploy.errors import EngineError
+
+EngineName = Literal["fastdeploy", "vllm", "transformers", "unknown"]
+
+DEADLINE_S = 10.0
+
+
+def detect(client: Client) -> EngineName:
+    """`unknown` also when nothing answers: the health probe says that better."""
+    try:
+        return _detect(client)
+    except EngineError:
+        return "unknown"
+
+
+def _detect(client: Client) -> EngineName:
+    owners = _owners(client)
+    if "fastdeploy" in owners:
+        return "fastdeploy"
+    version = client.get("/version", total_s=DEADLINE_S)
+    if "vllm" in owners or (version.status == 200 and _has(version.json(), "version")):
+        return "vllm"
+    # Its list of models is empty for a local folder, but no other engine has these two routes.
+    routes = client.get("/openapi.json", total_s=DEADLINE_S).json()
+    paths = routes.get("paths") if isinstance(routes, dict) else None
+    return "transformers" if _has(paths, "/load_model") and _has(paths, "/v1/chat/completions") else "unknown"
+
+
+def _owners(client: Client) -> set[str]:
+    listed = client.get("/v1/models", total_s=DEADLINE_S)
+    body = listed.json()
+    entries = body.get("data") if isinstance(body, dict) and listed.status == 200 else None
+    if not isinstance(entries, list):
+        return set()
+    return {str(entry.get("owned_by", "")).lower() for entry in entries if isinstance(entry, dict)}
+
+
+def _has(value: object, key: str) -> bool:
+    return isinstance(value, dict) and key in value

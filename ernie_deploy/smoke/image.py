@@ -1,0 +1,58 @@
+"""Is a picture really looked at: two pictures drawn now, of two colours that nobody could guess both."""
+
+from ernie_deploy.client import Answer, image_part
+from ernie_deploy.rehearsal.grammar import COLOUR_QUESTIONS, COLOURS, colour_named
+from ernie_deploy.smoke.base import Judgement, Probe, Target, exchange
+from ernie_deploy.smoke.pictures import colour_field
+from ernie_deploy.smoke.text import why_empty
+
+QUESTION = COLOUR_QUESTIONS[0]
+PLAIN_COLOURS = ("red", "green", "blue", "yellow")
+"""The real model may call the others violet, amber or grey, and be right."""
+
+
+def judge(target: Target) -> Judgement:
+    names = tuple(COLOURS) if target.profile == "rehearsal" else PLAIN_COLOURS
+    for colour in target.rng.sample(names, 2):
+        picture = colour_field(colour, target.rng)
+        answer = target.chat([image_part(picture), {"type": "text", "text": QUESTION}])
+        evidence = {"picture": f"{colour}, {len(picture)} bytes of PNG", **exchange(QUESTION, answer)}
+        why = why_empty(answer) or _why_unseen(target, answer) or _why_wrong(target, colour, answer.content)
+        if why:
+            return Judgement("fail", why, evidence=evidence)
+    how = _proof(target, answer)
+    if how is None:
+        reference = "the answers carry no token counts, and the contract profile does not judge the words"
+        return Judgement("unsupported", "whether the picture was used cannot be told", reference=reference)
+    return Judgement("pass", how, evidence=evidence)
+
+
+def _why_unseen(target: Target, answer: Answer) -> str | None:
+    """None also when the engine does not count; then the words have to prove it."""
+    if answer.usage.image_tokens == 0:
+        return "the picture was ignored: usage says 0 image tokens"
+    if answer.usage.image_tokens is None and answer.usage.prompt_tokens is not None:
+        without = target.chat(QUESTION).usage.prompt_tokens
+        if without is not None and answer.usage.prompt_tokens <= without:
+            return f"the picture was ignored: {answer.usage.prompt_tokens} prompt tokens with it, {without} without"
+    return None
+
+
+def _why_wrong(target: Target, colour: str, content: str) -> str | None:
+    if target.profile == "contract":
+        return None
+    if target.profile == "rehearsal" and content != f"The image is {colour}.":
+        return f"the picture is {colour}, the answer {content[:200]!r}"
+    return None if colour_named(content) == colour else f"the picture is {colour}, the answer {content[:200]!r}"
+
+
+def _proof(target: Target, answer: Answer) -> str | None:
+    tokens = answer.usage.image_tokens
+    if target.profile != "contract":
+        return "both colours were named right" + (f"; {tokens} image tokens" if tokens else "")
+    if tokens:
+        return f"a picture costs {tokens} image tokens"
+    return "a picture costs prompt tokens" if answer.usage.prompt_tokens is not None else None
+
+
+PROBE = Probe("image", "a picture drawn now is really looked at", "abilities", judge)

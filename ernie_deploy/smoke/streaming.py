@@ -1,0 +1,47 @@
+"""Does a streamed answer come in pieces, and is it the same answer."""
+
+from ernie_deploy.client import Answer
+from ernie_deploy.rehearsal.grammar import TEXT_QA
+from ernie_deploy.smoke.base import Judgement, Probe, Target, exchange
+from ernie_deploy.smoke.text import why_empty
+
+QUESTION = TEXT_QA[2].prompt
+
+
+def judge(target: Target) -> Judgement:
+    streamed = target.stream(QUESTION)
+    evidence = exchange(QUESTION, streamed)
+    why = why_empty(streamed) or _why_not_a_stream(target, streamed) or _why_different(target, streamed)
+    if why:
+        return Judgement("fail", why, evidence=evidence)
+    first_ms = 1000 * (streamed.ttft_s or 0)
+    message = f"{streamed.chunks} chunks, the first after {first_ms:.0f} ms"
+    if not streamed.saw_done:
+        message += "; it ends without [DONE], as transformers serve always does"
+    return Judgement("pass", message, evidence=evidence)
+
+
+def _why_not_a_stream(target: Target, streamed: Answer) -> str | None:
+    if streamed.chunks < 2:
+        return "the answer came in one chunk: something between here and the engine collects it"
+    if streamed.finish_reason is None:
+        return "the stream ended without a finish_reason"
+    if not streamed.saw_done and target.engine != "transformers":
+        return "the stream ended without `data: [DONE]`"
+    return None
+
+
+def _why_different(target: Target, streamed: Answer) -> str | None:
+    """At temperature 0 both ways must say the same; a contract does not ask for it."""
+    if target.profile == "contract":
+        return None
+    plain = target.chat(QUESTION)
+    if streamed.content != plain.content:
+        return f"streamed {streamed.content[:100]!r}, but plain {plain.content[:100]!r}"
+    # The real model's long thoughts may part ways by rounding; the rehearsal model's may not.
+    if target.profile == "rehearsal" and streamed.reasoning != plain.reasoning:
+        return f"streamed the thought {streamed.reasoning[:100]!r}, but plain {plain.reasoning[:100]!r}"
+    return None
+
+
+PROBE = Probe("streaming", "a stream brings the same answer piece by piece", "answers", judge)

@@ -1,0 +1,196 @@
+"""A client that meets trouble says what it met, within its time, and gives no key away."""
+
+import json
+import socket
+import time
+
+import pytest
+from rich.pretty import pretty_repr
+
+from ernie_deploy.client import Client, Endpoint, collect
+from ernie_deploy.errors import EngineError, UsageError, VerifyError
+from tests.support.engines import free_port
+from tests.support.servers import answering, misbehaving
+
+KEY = "sk-very-secret-0123456789"
+QUESTION = {"messages": [{"role": "user", "content": "Say hello."}]}
+ANSWER = json.dumps({"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}).encode()
+
+
+def client(url: str, *, read_s: float = 5, total_s: float = 5, api_key: str = "") -> Client:
+    return Client(Endpoint(url, "ernie", api_key, connect_s=2, read_s=read_s, total_s=total_s))
+
+
+def stream_head(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+
+
+def stream_chunk(connection: socket.socket, data: bytes) -> None:
+    connection.sendall(b"%x\r\n%b\r\n" % (len(data), data))
+
+
+def test_a_closed_port_is_named_with_the_url() -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    with client(url) as asked:
+        with pytest.raises(EngineError, match=rf"{url}/v1/models: nothing answers: .*Connection refused"):
+            asked.models()
+        assert asked.health() is None
+
+
+def test_an_html_page_is_not_taken_for_an_answer() -> None:
+    page = b"<html><head><title>Welcome to nginx!</title></head></html>"
+    with misbehaving(answering("200 OK", page, "text/html")) as server, client(server.url) as asked:
+        with pytest.raises(VerifyError, match="the answer is not JSON"):
+            asked.chat(QUESTION)
+        with pytest.raises(VerifyError, match="an HTML page titled 'Welcome to nginx!'"):
+            asked.models()
+
+
+def test_a_trickle_ends_at_the_total_deadline() -> None:
+    def trickle(connection: socket.socket, _request: bytes) -> None:
+        stream_head(connection)
+        while True:
+            stream_chunk(connection, b": still here\n\n")
+            time.sleep(0.05)
+
+    with misbehaving(trickle) as server, client(server.url, total_s=0.5) as asked:
+        started = time.monotonic()
+        with pytest.raises(EngineError, match=r"the answer was not complete after 0\.5 s"):
+            collect(asked.stream(QUESTION))
+        assert time.monotonic() - started < 3
+
+
+def test_silence_ends_at_the_read_deadline() -> None:
+    def keep_silent(connection: socket.socket, _request: bytes) -> None:
+        connection.recv(1)
+
+    silence = pytest.raises(EngineError, match=r"the server said nothing for 0\.3 s")
+    with misbehaving(keep_silent) as server, client(server.url, read_s=0.3) as asked, silence:
+        asked.chat(QUESTION)
+
+
+def test_a_stream_that_breaks_off_is_not_taken_for_an_answer() -> None:
+    def break_off(connection: socket.socket, _request: bytes) -> None:
+        stream_head(connection)
+        stream_chunk(connection, b'data: {"choices": [{"delta": {"content": "Hel"}}]}\n\n')
+
+    with misbehaving(break_off) as server, client(server.url) as asked:
+        deltas = asked.stream(QUESTION)
+        assert next(deltas).content == "Hel"
+        with pytest.raises(EngineError, match="the connection broke in the middle of the answer"):
+            next(deltas)
+
+
+def test_a_gigabyte_is_not_read_into_memory() -> None:
+    sent = []
+
+    def flood(connection: socket.socket, _request: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n")
+        block = b"x" * (1 << 20)
+        for _ in range(1024):
+            connection.sendall(block)
+            sent.append(len(block))
+
+    too_large = pytest.raises(VerifyError, match="larger than 32 MiB")
+    with misbehaving(flood) as server, client(server.url, total_s=60) as asked, too_large:
+        asked.get("/health")
+    assert sum(sent) < 100 << 20
+
+
+def test_proxy_variables_are_not_for_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    dead = f"http://127.0.0.1:{free_port()}"
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, dead)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with misbehaving(answering("200 OK", b"")) as server, client(server.url) as asked:
+        assert asked.health() == 200
+
+
+def test_a_redirect_is_not_followed_and_the_key_stays_here() -> None:
+    with misbehaving(answering("200 OK", ANSWER)) as elsewhere:
+        redirect = answering("307 Temporary Redirect", b"", headers=(f"Location: {elsewhere.url}/v1/chat/completions",))
+        with misbehaving(redirect) as server, client(server.url, api_key=KEY) as asked:
+            with pytest.raises(VerifyError, match=f"HTTP 307, redirects to {elsewhere.url}"):
+                asked.chat(QUESTION)
+            assert asked.health() == 307
+        assert elsewhere.requests == []
+
+
+def test_the_key_goes_into_its_header_and_nowhere_else() -> None:
+    with misbehaving(answering("200 OK", ANSWER)) as server, client(server.url, api_key=KEY) as asked:
+        assert asked.chat(QUESTION).content == "Hello"
+        (request,) = server.requests
+        assert f"Authorization: Bearer {KEY}".encode() in request
+        assert request.count(KEY.encode()) == 1
+        assert KEY not in repr(asked.endpoint) + pretty_repr(asked.endpoint)
+
+
+def test_a_server_that_echoes_the_key_does_not_bring_it_into_an_error() -> None:
+    echo = json.dumps({"error": {"message": f"bad header: Bearer {KEY}"}}).encode()
+    with misbehaving(answering("401 Unauthorized", echo)) as server, client(server.url, api_key=KEY) as asked:
+        with pytest.raises(VerifyError, match=r"bad header: Bearer \*\*\*") as caught:
+            asked.chat(QUESTION)
+        assert KEY not in caught.value.details
+
+
+def test_a_refused_stream_says_why() -> None:
+    busy = b'{"detail": "Too many requests,current max concurrency is 1"}'
+    refused = pytest.raises(VerifyError, match="HTTP 429: Too many requests,current max concurrency is 1")
+    with misbehaving(answering("429 Too Many Requests", busy)) as server, client(server.url) as asked, refused:
+        next(asked.stream(QUESTION))
+
+
+def test_an_answer_after_a_server_that_hung_up_comes_over_a_new_connection() -> None:
+    """transformers serve sends a bare 500 that promises to keep the connection, and closes it."""
+    bare = answering("500 Internal Server Error", b"Internal Server Error")
+    with misbehaving(bare) as server, client(server.url) as asked:
+        assert [asked.post("/v1/chat/completions", {}).status for _ in range(20)] == [500] * 20
+        assert len(server.requests) == 20
+
+
+def test_only_200_is_healthy_and_304_is_reported_as_it_is() -> None:
+    def not_modified(connection: socket.socket, _request: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 304 Not Modified\r\n\r\n")
+
+    with misbehaving(not_modified) as server, client(server.url) as asked:
+        assert asked.health() == 304
+
+
+def test_leaving_a_stream_early_closes_its_connection() -> None:
+    ended = []
+
+    def talk_on(connection: socket.socket, _request: bytes) -> None:
+        stream_head(connection)
+        try:
+            while True:
+                stream_chunk(connection, b'data: {"choices": [{"delta": {"content": "x"}}]}\n\n')
+                time.sleep(0.01)
+        except ConnectionError:
+            ended.append(True)
+
+    with misbehaving(talk_on) as server, client(server.url) as asked:
+        deltas = asked.stream(QUESTION)
+        next(deltas)
+        deltas.close()
+        end = time.monotonic() + 5
+        while not ended and time.monotonic() < end:
+            time.sleep(0.01)
+    assert ended
+
+
+@pytest.mark.parametrize("url", ["host:8180", "ftp://host/", "http://", "http://user:secret@host:8180", "http://[::"])
+def test_a_base_url_that_cannot_work_is_refused_at_once(url: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        client(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_key_that_no_header_can_carry_is_refused_without_showing_it() -> None:
+    with pytest.raises(UsageError, match="no HTTP header can carry") as caught:
+        client("http://127.0.0.1:1", api_key=f"{KEY}\n")
+    assert KEY not in str(caught.value)
+
+
+def test_a_base_url_may_end_in_v1() -> None:
+    assert Endpoint("http://host:8180/v1/").url("/v1/models") == "http://host:8180/v1/models"
