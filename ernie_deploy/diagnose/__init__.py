@@ -1,0 +1,1 @@
+"""A failed start has one cause and one fix: signatures as data."""

@@ -1,0 +1,38 @@
+"""Take a deployment down: interrupt who is starting it, stop every process of it, forget it."""
+
+import signal
+import subprocess
+import time
+
+from ernie_deploy import process
+from ernie_deploy.process import Stopped
+from ernie_deploy.serve.state import Store
+from ernie_deploy.serve.up import reap
+
+# An interrupted `up` stops what it started, with its own grace; this is on top of it.
+HOLDER_PATIENCE_S = 30.0
+POLL_S = 0.1
+
+
+def interrupt_holder(store: Store, *, grace_s: float) -> str | None:
+    """Ask the command at work on this deployment to end, and wait until it did; the verb it was busy with."""
+    holder = store.holder()
+    if holder is None:
+        return None
+    process.send(holder.identity, signal.SIGINT)
+    deadline = time.monotonic() + grace_s + HOLDER_PATIENCE_S
+    while process.is_alive(holder.identity) and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+    return holder.verb
+
+
+def take_down(store: Store, *, grace_s: float, engine: subprocess.Popen[bytes] | None = None) -> Stopped:
+    """Stop everything of this deployment and take it off the record, unless something could not be stopped.
+
+    The caller holds the store's lock. Strangers are safe: a recorded pid is only believed with its start time and our
+    token, so a damaged or stale record finds nobody but our own.
+    """
+    stopped = process.stop(store.leader(), store.family, grace_s=grace_s, reap=lambda: reap(engine))
+    if not stopped.left:
+        store.forget()
+    return stopped

@@ -1,0 +1,85 @@
+"""Start an engine so that it can always be found again: recorded before it exists, marked, logging to a file."""
+
+import os
+import secrets
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from ernie_deploy.engines.base import Launch
+from ernie_deploy.errors import EngineError, PreflightError, UsageError
+from ernie_deploy.plan.values import Plan
+from ernie_deploy.process import TOKEN_VARIABLE, identify
+from ernie_deploy.serve.state import Run, Store
+
+OUR_PREFIX = "ERNIE_DEPLOY_"
+
+
+def start(plan: Plan, launch: Launch, store: Store, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Spawn the engine in a session of its own and record it. The caller holds the store's lock.
+
+    The record is written first, without a leader: if we are killed between the two, the token still finds the engine.
+    Raises EngineError when the program cannot be executed, PreflightError when the state directory is full.
+    """
+    environment = _environment(launch, store, environ)
+    try:
+        _make_places(launch, store)
+        run = Run(plan, launch, "starting", started_at=time.time())
+        store.write(run)
+        with store.engine_log.open("wb") as log:
+            os.fchmod(log.fileno(), 0o600)
+            engine = _spawn(launch, environment, log.fileno())
+    except OSError as error:
+        place = error.filename or store.directory
+        raise PreflightError(
+            f"{place}: {error.strerror}", hint="free some space, or name another place: ERNIE_DEPLOY_STATE=DIR"
+        ) from None
+    leader = identify(engine.pid)
+    store.write(Run(plan, launch, "starting", run.started_at, leader, (leader,) if leader else ()))
+    return engine
+
+
+def _spawn(launch: Launch, environment: dict[str, str], log: int) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            launch.argv,
+            cwd=launch.working_dir,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except (FileNotFoundError, PermissionError) as error:
+        raise EngineError(
+            f"{launch.argv[0]}: cannot be started: {error.strerror}",
+            hint=f"`ernie-deploy engine install {launch.engine}` makes an environment, --engine-python names another",
+        ) from None
+
+
+def _make_places(launch: Launch, store: Store) -> None:
+    for directory in filter(None, (launch.working_dir, launch.log_dir)):
+        Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name, target in launch.links.items():
+        link = Path(launch.working_dir) / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(target, target_is_directory=True)
+    store.rotate_logs()
+
+
+def _environment(launch: Launch, store: Store, environ: Mapping[str, str]) -> dict[str, str]:
+    """The caller's environment without our own variables, the launch's on top, keys from their files, and the token."""
+    inherited = {name: value for name, value in environ.items() if not name.startswith(OUR_PREFIX)}
+    keys = {name: _secret(Path(path)) for name, path in launch.secret_env.items()}
+    token = f"{store.token_prefix}-{secrets.token_hex(4)}"
+    return {**inherited, **launch.env, **keys, TOKEN_VARIABLE: token}
+
+
+def _secret(path: Path) -> str:
+    try:
+        if path.stat().st_mode & 0o077:
+            raise UsageError(f"{path}: others can read this key", hint=f"chmod 600 {path}")
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise UsageError(f"{path}: the API key cannot be read: {error.strerror}") from None

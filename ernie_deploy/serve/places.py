@@ -1,0 +1,21 @@
+"""Where deployments are remembered, and the mark their processes carry. Quick to import."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+RUN_FILE = "run.json"
+
+
+def state_root(environ: Mapping[str, str]) -> Path:
+    """ERNIE_DEPLOY_STATE, else `ernie-deploy` in the XDG state directory."""
+    if environ.get("ERNIE_DEPLOY_STATE"):
+        return Path(environ["ERNIE_DEPLOY_STATE"]).expanduser().absolute()
+    base = environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(base).expanduser().absolute() / "ernie-deploy"
+
+
+def token_prefix(directory: Path) -> str:
+    """Marks every process of the deployment in `directory`. A lost record loses nothing: it is made of the place."""
+    return hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()[:24]

@@ -1,0 +1,166 @@
+"""What is remembered of a deployment between commands, and who may work on it.
+
+<state>/<name>/lock        held with flock by the command at work; the kernel drops it when that command dies
+<state>/<name>/run.json    the run: token, leader, plan and launch; written before anything is spawned
+<state>/<name>/logs/       engine.log and those of earlier runs
+<state>/<name>/run/        the working directory of the engine
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from ernie_deploy.engines.base import Launch
+from ernie_deploy.errors import PreflightError
+from ernie_deploy.files import write_atomically
+from ernie_deploy.plan.values import Plan
+from ernie_deploy.process import Identity, belongs, family, identify, is_alive
+from ernie_deploy.serve.places import RUN_FILE, token_prefix
+
+Phase = Literal["starting", "ready"]
+KEPT_LOGS = 5
+
+
+class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One start of an engine. `started_at` is seconds since the epoch, for people to read."""
+
+    plan: Plan
+    launch: Launch
+    phase: Phase
+    started_at: float
+    leader: Identity | None = None
+    members: tuple[Identity, ...] = ()
+    ready_after_s: float | None = None
+
+
+class Holder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who holds the lock."""
+
+    identity: Identity
+    verb: str
+    since: float
+
+
+class Store:
+    """The state directory of one deployment."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.logs = directory / "logs"
+        self.engine_log = self.logs / "engine.log"
+        self._run = directory / RUN_FILE
+        self._lock = directory / "lock"
+
+    @property
+    def token_prefix(self) -> str:
+        """Marks every process of this deployment."""
+        return token_prefix(self.directory)
+
+    def prepare(self) -> None:
+        """Make the directories. Raises PreflightError when nothing can be written there."""
+        try:
+            for directory in (self.directory, self.logs):
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(self.directory / ".writable", os.urandom(4096))
+            (self.directory / ".writable").unlink()
+        except OSError as error:
+            raise PreflightError(
+                f"{self.directory}: the state directory cannot be written: {error.strerror}",
+                hint="free some space there, or name another place: ERNIE_DEPLOY_STATE=DIR",
+            ) from None
+
+    def read(self) -> Run | None:
+        """The run on record; None when there is none or when it cannot be read. It is never believed unchecked."""
+        try:
+            return msgspec.json.decode(self._run.read_bytes(), type=Run)
+        except (OSError, msgspec.MsgspecError):
+            return None
+
+    def is_damaged(self) -> bool:
+        """Whether there is a record that cannot be understood: half written by a full disk, or by another version."""
+        return self._run.exists() and self.read() is None
+
+    def write(self, run: Run) -> None:
+        """Put the run on record, whole or not at all."""
+        write_atomically(self._run, msgspec.json.encode(run), mode=0o600)
+
+    def forget(self) -> None:
+        """Take the run off the record; logs stay."""
+        with contextlib.suppress(FileNotFoundError):
+            self._run.unlink()
+
+    def family(self) -> tuple[Identity, ...]:
+        """Every process of this deployment that runs now, whatever run.json says."""
+        run = self.read()
+        recorded = (*run.members, *((run.leader,) if run.leader else ())) if run else ()
+        return family(self.token_prefix, recorded)
+
+    def leader(self) -> Identity | None:
+        """The server process on record, if it still is that process and ours."""
+        run = self.read()
+        if run and run.leader and belongs(run.leader, self.token_prefix):
+            return run.leader
+        return None
+
+    @contextlib.contextmanager
+    def locked(self, verb: str) -> Iterator[None]:
+        """Be the only command at work on this deployment. The engine never inherits the lock: Python opens with
+        O_CLOEXEC. Raises PreflightError, naming the holder, when somebody else is at work."""
+        self.prepare()
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise self._busy() from None
+            os.ftruncate(descriptor, 0)
+            me = identify(os.getpid())
+            if me:
+                os.pwrite(descriptor, msgspec.json.encode(Holder(me, verb, time.time())), 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def holder(self) -> Holder | None:
+        """Who is at work on this deployment now; None when nobody is."""
+        try:
+            holder = msgspec.json.decode(self._lock.read_bytes(), type=Holder)
+        except (OSError, msgspec.MsgspecError):
+            return None
+        return holder if is_alive(holder.identity) and self._is_locked() else None
+
+    def rotate_logs(self) -> None:
+        """Keep the logs of the last starts: engine.log → engine.log.1 → … ; a failed start must stay readable."""
+        for number in range(KEPT_LOGS, 0, -1):
+            older = self.engine_log.with_name(f"engine.log.{number}")
+            newer = self.engine_log.with_name(f"engine.log.{number - 1}") if number > 1 else self.engine_log
+            if newer.exists():
+                newer.replace(older)
+
+    def remove(self) -> None:
+        """Delete everything of this deployment."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _is_locked(self) -> bool:
+        with self._lock.open("rb") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    def _busy(self) -> PreflightError:
+        holder = self.holder()
+        who = f"`ernie-deploy {holder.verb}` (pid {holder.identity.pid})" if holder else "another ernie-deploy"
+        name = self.directory.name
+        return PreflightError(
+            f"{who} is at work on the deployment {name!r}",
+            hint=f"wait for it to end, or stop both with: ernie-deploy down --name {name}",
+        )
