@@ -1,0 +1,112 @@
+"""The commands, and the one place where errors become exit codes."""
+
+import inspect
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from ernie_deploy.cli import (
+    ask,
+    check,
+    config,
+    down,
+    engine,
+    init,
+    logs,
+    plan,
+    rehearse,
+    restart,
+    smoke,
+    status,
+    ui,
+    up,
+    version,
+    wait,
+)
+from ernie_deploy.errors import DeployError, UserInterruptError
+
+# In the order of their use, which is the order of `--help`.
+COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
+    "init": init.init,
+    "plan": plan.plan,
+    "config": config.config,
+    "check": check.check,
+    "up": up.up,
+    "wait": wait.wait,
+    "status": status.status,
+    "logs": logs.logs,
+    "ask": ask.ask,
+    "smoke": smoke.smoke,
+    "restart": restart.restart,
+    "down": down.down,
+    "rehearse": rehearse.rehearse,
+    "engine": engine.app,
+    "version": version.version,
+}
+
+
+class Commands(TyperGroup):
+    """Builds only the command that is called: reading the flags of all of them would double the time of `--help`.
+
+    Ctrl-C is an outcome with an exit code of its own, not an abort.
+    """
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, command in COMMANDS.items():
+            text = command.info.help if isinstance(command, typer.Typer) else inspect.getdoc(command)
+            self.add_command(TyperCommand(name, help=str(text)))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, built(str(name)) if listed else None, rest
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise UserInterruptError("interrupted") from None
+
+
+def built(name: str) -> Any:
+    """The whole command, with its flags."""
+    command = COMMANDS[name]
+    if isinstance(command, typer.Typer):
+        return get_command(command)
+    alone = typer.Typer(add_completion=False)
+    alone.command(name)(command)
+    return get_command(alone)
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    epilog="No GPU at hand? `ernie-deploy rehearse` walks the whole path with a tiny model on the CPU.",
+)
+
+
+@app.callback()
+def ernie_deploy() -> None:
+    """Deploy ERNIE-4.5-VL-28B-A3B-Thinking on your own GPU, and know that it answers."""
+
+
+def main() -> None:
+    """Run the command line. Every way out is an `errors.ExitCode`, except a bug's traceback (1)."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        app(prog_name="ernie-deploy")
+    except DeployError as error:
+        ui.error(error)
+        sys.exit(int(error.exit_code))
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """SIGTERM ends a command as Ctrl-C does: what it started is stopped."""
+    raise KeyboardInterrupt

@@ -1,0 +1,66 @@
+"""The question as a request, and the answer as it streams."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ernie_deploy.cli import ui
+from ernie_deploy.cli.stages import store_of
+from ernie_deploy.client import Client, Delta, Endpoint, image_part, video_part
+from ernie_deploy.errors import EngineError, UsageError, VerifyError
+from ernie_deploy.serve.service import address_of, api_key
+
+
+def address(name: str, url: str | None, model: str | None) -> Endpoint:
+    """The deployed service, or the one at `url`; its first model when none is named."""
+    if url is None:
+        run = store_of(name).read()
+        if run is None or store_of(name).leader() is None:
+            raise EngineError(f"{name!r} is not running", hint="start it with `ernie-deploy up`, or name a --url")
+        known = address_of(run.launch, os.environ)
+        return known if model is None else Endpoint(known.base_url, model, known.api_key)
+    key = api_key({}, os.environ)
+    if model is None:
+        with Client(Endpoint(url, api_key=key)) as client:
+            served = client.models()
+        if not served:
+            raise UsageError(f"{url} lists no model", hint="name it with --model")
+        model = served[0].id
+    return Endpoint(url, model, key)
+
+
+def request(
+    question: str, images: Sequence[Path], video: Path | None, max_tokens: int, temperature: float | None
+) -> dict[str, object]:
+    """A chat request: pictures and video first, then the question."""
+    parts: list[object] = [image_part(path) for path in images]
+    parts += [video_part(video)] if video else []
+    content: object = [*parts, {"type": "text", "text": question}] if parts else question
+    asked: dict[str, object] = {"messages": [{"role": "user", "content": content}], "max_tokens": max_tokens}
+    return asked if temperature is None else asked | {"temperature": temperature}
+
+
+def print_streamed(deltas: Iterable[Delta]) -> None:
+    """Reasoning and answer under their headings. Raises VerifyError when the answer stays empty."""
+    shown = ""
+    finish = None
+    answer = ""
+    for delta in deltas:
+        for heading, text in (("Reasoning", delta.reasoning), ("Answer", delta.content)):
+            if text:
+                if shown != heading:
+                    ui.out("\n" if shown else "")
+                    ui.heading(heading)
+                    shown = heading
+                ui.piece(text)
+        for part in delta.tool_parts:
+            ui.piece(f"\n[tool call] {part.name} " if part.name else "")
+            ui.piece(part.arguments)
+        answer += delta.content + "".join(part.arguments for part in delta.tool_parts)
+        finish = delta.finish_reason or finish
+    ui.out("")
+    if finish == "length":
+        ui.say("the answer was cut at --max-tokens")
+    if not answer.strip():
+        why = "the whole budget went into thinking" if finish == "length" else f"it ended with {finish or 'nothing'}"
+        raise VerifyError(f"the answer is empty: {why}", hint="give it a larger --max-tokens")

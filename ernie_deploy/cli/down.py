@@ -1,0 +1,30 @@
+"""`ernie-deploy down`"""
+
+from typing import Annotated
+
+import typer
+
+from ernie_deploy.cli import ui
+from ernie_deploy.cli.options import DryRun, Json, Name
+
+
+def down(
+    name: Name = "ernie",
+    grace: Annotated[float | None, typer.Option("--grace", help="Seconds answers in flight get.")] = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Stop the service and everything it started, and verify that processes, ports and GPU memory are free."""
+    from ernie_deploy.cli import stages
+    from ernie_deploy.cli.stopping import report, stop, would_stop
+
+    store = stages.store_of(name)
+    if dry_run:
+        would_stop(store, as_json=as_json)
+        return
+    stopped = stop(store, grace)
+    if as_json:
+        ui.json({"name": name, **stopped._asdict()})
+    else:
+        ui.out(report(name, stopped))
+    stopped.require_clean()

@@ -1,0 +1,52 @@
+"""`ernie-deploy engine install|list|remove`"""
+
+from typing import Annotated
+
+import typer
+
+from ernie_deploy.cli import ui
+from ernie_deploy.cli.options import DryRun, Json
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Environments of engines: each in a directory of its own, never in ours.",
+)
+
+Engine = Annotated[str, typer.Argument(help="transformers, vllm, fastdeploy or erniekit.")]
+Cpu = Annotated[bool, typer.Option("--cpu", help="The build for a machine without a GPU.")]
+
+
+@app.command("install")
+def install(
+    engine: Engine,
+    cpu: Cpu = False,
+    force: Annotated[bool, typer.Option("--force", help="Make it anew, even when it is whole.")] = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Make an environment for an engine, with pinned versions, from the index it must come from."""
+    from ernie_deploy.cli.environments import install_engine
+
+    install_engine(engine, cpu=cpu, force=force, dry_run=dry_run, as_json=as_json)
+
+
+@app.command("list")
+def list_them(as_json: Json = False) -> None:
+    """What can be installed, and what is."""
+    from ernie_deploy.cli.environments import rows
+
+    found = rows()
+    if as_json:
+        ui.json(found)
+    else:
+        columns = ("environment", "state", "size", "interpreter")
+        ui.table(columns, [(row["name"], row["state"], row["size"], row["python"]) for row in found])
+
+
+@app.command("remove")
+def remove(engine: Engine, cpu: Cpu = False, dry_run: DryRun = False) -> None:
+    """Delete an environment."""
+    from ernie_deploy.cli.environments import remove_engine
+
+    remove_engine(engine, cpu=cpu, dry_run=dry_run)

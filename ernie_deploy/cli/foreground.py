@@ -1,0 +1,31 @@
+"""Staying with an engine: its log to the terminal, its end is ours, Ctrl-C stops all of it."""
+
+import sys
+import time
+
+from ernie_deploy.cli import ui
+from ernie_deploy.errors import EngineError, UserInterruptError
+from ernie_deploy.plan.values import Plan
+from ernie_deploy.serve.down import take_down
+from ernie_deploy.serve.journal import Tail
+from ernie_deploy.serve.state import Store
+from ernie_deploy.serve.up import Standing, Watched
+
+POLL_S = 0.2
+
+
+def follow(plan: Plan, store: Store, standing: Standing) -> None:
+    """Return never normally: UserInterruptError when asked to stop, EngineError when the engine ended by itself."""
+    watched = Watched(standing, store)
+    tail = Tail(store.engine_log)
+    try:
+        while (how := watched.how_it_ended()) is None:
+            for line in tail.lines():
+                sys.stderr.write(line + "\n")
+            time.sleep(POLL_S)
+    except KeyboardInterrupt:
+        ui.say("stopping (Ctrl-C again to kill it)")
+        stopped = take_down(store, grace_s=plan.stop_grace_s.value, engine=standing.engine)
+        raise UserInterruptError(f"interrupted; stopped {stopped.found} processes") from None
+    take_down(store, grace_s=plan.stop_grace_s.value, engine=standing.engine)
+    raise EngineError(f"the engine ended by itself ({how})", hint=f"its log: {store.engine_log}")

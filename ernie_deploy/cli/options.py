@@ -1,0 +1,103 @@
+"""The flags that speak about the spec, once for all commands that take them.
+
+`@spec_flags` gives a command these flags and hands it an `Asked`; a flag that is not given says nothing.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+SPEC = "What to deploy"
+TUNING = "Engine settings"
+WAITING = "Waiting and checks"
+
+
+class Flag(NamedTuple):
+    """One flag: the key of deploy.yaml it speaks about, its type and its names."""
+
+    key: str
+    type: Any
+    names: tuple[str, ...]
+    help: str
+    panel: str
+
+
+FLAGS = (
+    Flag("name", str, ("--name",), "Which deployment; several can live side by side.", SPEC),
+    Flag("preset", str, ("--preset",), "A named set of values; see `ernie-deploy plan --presets`.", SPEC),
+    Flag("engine", str, ("--engine",), "fastdeploy, vllm or transformers.", SPEC),
+    Flag("model", str, ("--model",), "A model id, or the directory of its files.", SPEC),
+    Flag("revision", str, ("--revision",), "The revision of a model that is downloaded.", SPEC),
+    Flag("engine_python", str, ("--engine-python",), "The interpreter that has the engine.", SPEC),
+    Flag("engine_version", str, ("--engine-version",), "The version to plan for when no engine is here.", SPEC),
+    Flag("gpus", list[int], ("--gpu",), "The card to use, by its NVML index; repeat for several.", SPEC),
+    Flag("host", str, ("--host",), "The address to bind.", SPEC),
+    Flag("port", int, ("--port",), "The port of the service.", SPEC),
+    Flag("metrics_port", int, ("--metrics-port",), "A port of its own for metrics (FastDeploy).", SPEC),
+    Flag("served_model_name", str, ("--served-model-name",), "The name clients ask for.", SPEC),
+    Flag("api_key_file", str, ("--api-key-file",), "A file (mode 0600) with the API key clients must present.", SPEC),
+    Flag("quantization", str, ("--quant", "--quantization"), "wint8, wint4 or bf16 (FastDeploy).", TUNING),
+    Flag("max_model_len", int, ("--max-model-len",), "Tokens of context a request may have.", TUNING),
+    Flag("max_num_seqs", int, ("--max-num-seqs",), "Requests worked on at once.", TUNING),
+    Flag("max_num_batched_tokens", int, ("--max-num-batched-tokens",), "Tokens of one prefill step.", TUNING),
+    Flag("gpu_memory_utilization", float, ("--gpu-memory-utilization",), "Share of the card, 0 to 1.", TUNING),
+    Flag("tensor_parallel_size", int, ("--tensor-parallel-size",), "Cards one model is spread over.", TUNING),
+    Flag("mm_processor_kwargs", str, ("--mm-processor-kwargs",), "Picture and video limits, as JSON.", TUNING),
+    Flag("limit_mm_per_prompt", str, ("--limit-mm-per-prompt",), "Pictures and videos a request, as JSON.", TUNING),
+    Flag("reasoning_parser", str, ("--reasoning-parser",), "What splits thinking from answer.", TUNING),
+    Flag("tool_call_parser", str, ("--tool-call-parser",), "What reads tool calls.", TUNING),
+    Flag("trust_remote_code", bool, ("--trust-remote-code/--no-trust-remote-code",), "Run the model's code.", TUNING),
+    Flag("engine_args", str, ("--engine-args",), "Further engine arguments, as JSON.", TUNING),
+    Flag("ready_timeout_s", float, ("--timeout",), "Seconds the whole start may take.", WAITING),
+    Flag("no_progress_s", float, ("--no-progress-timeout",), "Seconds without any progress.", WAITING),
+    Flag("stop_grace_s", float, ("--grace",), "Seconds answers in flight get when stopping.", WAITING),
+    Flag("ignore_checks", list[str], ("--ignore",), "Let this check only warn; repeat for several.", WAITING),
+)
+
+
+class Asked(NamedTuple):
+    """What stood on the command line: the file, and the flags that were given, by key.
+
+    With `only_flags` neither ./deploy.yaml nor the environment is asked.
+    """
+
+    file: Path | None
+    flags: dict[str, object]
+    only_flags: bool = False
+
+
+def spec_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Give `command` all flags of the spec; it receives them as its first argument, an `Asked`."""
+    own = list(inspect.signature(command).parameters.values())[1:]
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        file = given.pop("file")
+        flags = {flag.key: value for flag in FLAGS if (value := given.pop(flag.key)) not in (None, [])}
+        command(Asked(file, flags), **given)
+
+    file_type = Annotated[
+        Path | None,
+        typer.Option("--file", "-f", help="A deploy.yaml; ./deploy.yaml when there is one.", rich_help_panel=SPEC),
+    ]
+    shared = [("file", file_type), *((flag.key, _type(flag)) for flag in FLAGS)]
+    parameters = [
+        *(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own),
+        *(inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=t) for key, t in shared),
+    ]
+    run.__dict__["__signature__"] = inspect.Signature(parameters)
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+def _type(flag: Flag) -> Any:
+    return Annotated[flag.type | None, typer.Option(*flag.names, help=flag.help, rich_help_panel=flag.panel)]
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Name = Annotated[str, typer.Option("--name", help="Which deployment.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")]

@@ -1,0 +1,95 @@
+"""What a rehearsal asks for, and its steps after the start: smoke, a picture, and a clean end."""
+
+import contextlib
+import os
+import random
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ernie_deploy.cli import ui
+from ernie_deploy.cli.options import Asked
+from ernie_deploy.cli.stages import Planned, name_flag
+from ernie_deploy.errors import UsageError
+
+if TYPE_CHECKING:
+    from ernie_deploy.report import Report
+    from ernie_deploy.serve.state import Store
+
+ENGINES = ("transformers", "vllm")
+
+
+def as_rehearsal(asked: Asked) -> Asked:
+    """The same question about the rehearsal model; --engine chooses which of its engines.
+
+    deploy.yaml and the environment speak about the real deployment, so only flags count.
+    """
+    engine = str(asked.flags.get("engine", ENGINES[0]))
+    if engine not in ENGINES:
+        raise UsageError(f"a rehearsal cannot run {engine} on a CPU", hint=f"--engine {' or '.join(ENGINES)}")
+    return Asked(None, {**asked.flags, "preset": f"rehearsal-{engine}", "engine": engine}, only_flags=True)
+
+
+def make_environment(asked: Asked) -> None:
+    """The engine's environment, unless it is there or an interpreter was named."""
+    from ernie_deploy.cli.environments import install_engine
+    from ernie_deploy.environments.locate import find
+
+    engine = str(asked.flags["engine"])
+    if "engine_python" not in asked.flags and find(engine, cpu=True) is None:
+        ui.heading(f"Environment of {engine}")
+        install_engine(engine, cpu=True, force=False, dry_run=False, as_json=False)
+
+
+@contextlib.contextmanager
+def taken_down(made: Planned, store: "Store", *, keep: bool) -> Iterator[None]:
+    """Whatever happens inside, nothing keeps running, unless all went well and it is to be kept."""
+    from ernie_deploy.serve.down import take_down
+
+    went_well = False
+    try:
+        yield
+        went_well = True
+    finally:
+        if not (keep and went_well):
+            take_down(store, grace_s=made.plan.stop_grace_s.value)
+
+
+def smoke(made: Planned) -> "Report":
+    """All probes, the rehearsal model being held to its exact words."""
+    from ernie_deploy.cli import smoking
+    from ernie_deploy.serve.service import address_of
+
+    report = smoking.probe(address_of(made.launch, os.environ), "rehearsal", None, only=(), skip=())
+    smoking.show(report, as_json=False)
+    return report
+
+
+def show_a_picture(made: Planned) -> None:
+    """Draw a picture that nobody has seen, ask about it, print what the model thinks and answers."""
+    from ernie_deploy.cli.asking import print_streamed
+    from ernie_deploy.client import Client, image_part
+    from ernie_deploy.rehearsal.grammar import COLOUR_QUESTIONS, COLOURS
+    from ernie_deploy.serve.service import address_of
+    from ernie_deploy.smoke.pictures import colour_field
+
+    rng = random.SystemRandom()
+    colour, question = rng.choice(sorted(COLOURS)), COLOUR_QUESTIONS[0]
+    picture = colour_field(colour, random.Random(rng.randrange(1 << 31)))
+    ui.out(f"drawn just now: 224 × 224, {colour}, with noise.  asked: {question}")
+    content = [image_part(picture), {"type": "text", "text": question}]
+    request = {"messages": [{"role": "user", "content": content}], "max_tokens": 256, "temperature": 0}
+    with Client(address_of(made.launch, os.environ)) as client:
+        print_streamed(client.stream(request))
+
+
+def conclude(made: Planned, store: "Store", report: "Report", *, keep: bool) -> None:
+    """Say how it went. A green rehearsal leaves nothing behind; a red one leaves its log."""
+    from ernie_deploy.cli.smoking import require_success
+
+    require_success(report)
+    if keep:
+        flag = name_flag(made.plan)
+        ui.out(f"it goes on at {made.launch.base_url}: ernie-deploy ask{flag} …, then: ernie-deploy down{flag}")
+        return
+    store.remove()
+    ui.out("rehearsed: the whole path works here, and nothing of it is left")

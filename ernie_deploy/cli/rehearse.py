@@ -1,0 +1,36 @@
+"""`ernie-deploy rehearse`"""
+
+from typing import Annotated
+
+import typer
+
+from ernie_deploy.cli import ui
+from ernie_deploy.cli.options import Asked, spec_flags
+
+
+@spec_flags
+def rehearse(
+    asked: Asked,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the service running, to ask it things.")] = False,
+    no_install: Annotated[bool, typer.Option("--no-install", help="Do not make the engine's environment.")] = False,
+) -> None:
+    """Walk the whole path on the CPU, real engine and tiny model: plan, checks, up, ready, smoke, a picture, down."""
+    from ernie_deploy.cli import rehearsal, stages
+    from ernie_deploy.cli.starting import bring_up
+
+    asked = rehearsal.as_rehearsal(asked)
+    if not no_install:
+        rehearsal.make_environment(asked)
+    made = stages.planned(asked)
+    store = stages.store_of(made.plan.name)
+    ui.heading(f"Plan: {made.launch.served_model} under {made.launch.engine} at {made.launch.base_url}")
+    if store.leader() is None:
+        stages.require(stages.check(made))
+    with store.locked("rehearse"), rehearsal.taken_down(made, store, keep=keep):
+        ui.heading("Up")
+        bring_up(made, store)
+        ui.heading("Smoke")
+        report = rehearsal.smoke(made)
+        ui.heading("A picture")
+        rehearsal.show_a_picture(made)
+    rehearsal.conclude(made, store, report, keep=keep)

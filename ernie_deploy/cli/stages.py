@@ -1,0 +1,146 @@
+"""The thinking stages in their order, for the commands that need several of them: layers → facts → plan → checks.
+
+Everything heavy is imported inside functions: the commands that only look at a running deployment stay quick.
+"""
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ernie_deploy.cli import ui
+from ernie_deploy.cli.options import Asked
+from ernie_deploy.errors import PreflightError
+
+if TYPE_CHECKING:
+    from ernie_deploy.checks.base import Result
+    from ernie_deploy.engines.base import Launch
+    from ernie_deploy.facts.values import Facts
+    from ernie_deploy.plan.layers import Layer
+    from ernie_deploy.plan.resolve import Wanted
+    from ernie_deploy.plan.values import Plan
+    from ernie_deploy.serve.state import Store
+
+
+class Planned(NamedTuple):
+    """A plan, what it launches, and what it was made from."""
+
+    plan: "Plan"
+    launch: "Launch"
+    facts: "Facts"
+    layers: "tuple[Layer, ...]"
+
+
+def planned(asked: Asked, *, facts_file: Path | None = None, import_engine: bool = False) -> Planned:
+    """Spec → facts → plan → launch. With `facts_file` for the host it describes, else for this one."""
+    from ernie_deploy.plan.layers import completed
+    from ernie_deploy.plan.resolve import wanted
+
+    layers = completed(asked_layers(asked))
+    facts = read_facts(facts_file) if facts_file else look(wanted(layers), import_engine=import_engine)
+    return resolved(layers, facts)
+
+
+def asked_layers(asked: Asked) -> "tuple[Layer, ...]":
+    """What people asked for, strongest first: flags, environment, deploy.yaml."""
+    from ernie_deploy.plan.layers import Layer
+    from ernie_deploy.plan.layers import asked as layer
+    from ernie_deploy.spec.load import DEFAULT_FILE, STRUCTURED, decode, from_environment, from_file, from_text
+
+    flags = {
+        key: from_text(key, value, f"--{key.replace('_', '-')}")
+        if key in STRUCTURED and isinstance(value, str)
+        else value
+        for key, value in asked.flags.items()
+    }
+    layers: list[Layer] = [layer("flag", "--{flag}", decode(flags, "command line"))]
+    if asked.only_flags:
+        return tuple(layers)
+    layers.append(layer("environment", "ERNIE_DEPLOY_{variable}", from_environment(os.environ)))
+    file = asked.file or (Path(DEFAULT_FILE) if Path(DEFAULT_FILE).exists() else None)
+    if file:
+        layers.append(layer("file", f"{file}: {{key}}", from_file(file)))
+    return tuple(layers)
+
+
+def read_facts(path: Path) -> "Facts":
+    """Facts of another host, as `check --json` prints them under "facts"."""
+    import msgspec
+
+    from ernie_deploy.errors import SpecError, UsageError
+    from ernie_deploy.facts.values import Facts
+
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Facts)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    except msgspec.MsgspecError as error:
+        hint = "write them on that host: ernie-deploy facts > facts.json"
+        raise SpecError(f"{path}: not the facts of a host: {error}", hint=hint) from None
+
+
+def check(made: Planned, *, ignore: Collection[str] = (), only: Collection[str] = ()) -> "tuple[Result, ...]":
+    """All checks on a plan; those the spec ignores are demoted too."""
+    from ernie_deploy.checks.base import Subject, run
+    from ernie_deploy.checks.registry import CHECKS
+
+    subject = Subject(made.plan, made.launch, made.facts)
+    return run(CHECKS, subject, ignore={*ignore, *made.plan.ignore_checks.value}, only=only)
+
+
+def without_running(made: Planned, store: "Store") -> Planned:
+    """The same plan on the host as it is without the processes of this deployment."""
+    from ernie_deploy.facts.values import without
+
+    pids = {one.pid for one in store.family()}
+    return made._replace(facts=without(made.facts, pids)) if pids else made
+
+
+def require(results: "tuple[Result, ...]") -> None:
+    """Say what warns and fails; raise PreflightError when something fails."""
+    failed = [result for result in results if result.status == "fail"]
+    for result in results:
+        if result.status in ("warn", "fail"):
+            ui.finding(result.status, result.name, result.message, result.hint, to_stderr=True)
+    if failed:
+        names = ", ".join(result.name for result in failed)
+        flags = " ".join(f"--ignore {result.name}" for result in failed)
+        raise PreflightError(f"failed checks: {names}", hint=f"mend them, or go on at your own risk with: {flags}")
+
+
+def store_of(name: str) -> "Store":
+    """The state directory of a deployment."""
+    from ernie_deploy.serve.places import state_root
+    from ernie_deploy.serve.state import Store
+
+    return Store(state_root(os.environ) / name)
+
+
+def look(need: "Wanted", *, import_engine: bool = False) -> "Facts":
+    """The facts of this host: the interpreters and the model directory that the spec points at, and all the rest."""
+    from ernie_deploy.environments.locate import find
+    from ernie_deploy.facts.collect import collect
+    from ernie_deploy.weights.snapshot import inspect
+    from ernie_deploy.weights.store import snapshot_of
+
+    installed = find(need.engine, cpu=need.device == "cpu")
+    pythons = [(need.engine_python, "asked")] if need.engine_python else []
+    pythons += [(str(installed.python), "installed")] if installed else []
+    directory = Path(need.model) if need.model_is_directory else snapshot_of(need.model)
+    models = [inspect(directory)] if directory else []
+    return collect(pythons=pythons, models=models, import_engine=need.engine if import_engine else "")
+
+
+def resolved(layers: "tuple[Layer, ...]", facts: "Facts") -> Planned:
+    """The plan of these layers on the host of these facts."""
+    from ernie_deploy.engines.registry import launch_of
+    from ernie_deploy.plan.resolve import resolve
+    from ernie_deploy.serve.places import state_root
+
+    plan = resolve(layers, facts, state_root=state_root(os.environ))
+    return Planned(plan, launch_of(plan), facts, layers)
+
+
+def name_flag(plan: "Plan") -> str:
+    """How the deployment is named in a command that a hint gives; nothing for the usual one."""
+    return "" if plan.name == "ernie" else f" --name {plan.name}"

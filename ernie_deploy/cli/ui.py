@@ -1,0 +1,92 @@
+"""The only module that prints. The result goes to stdout, everything else to stderr.
+
+rich is imported where a table is drawn: `version` and `status` must not wait for it.
+"""
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from ernie_deploy.errors import DeployError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+COLOURS = {
+    "pass": "green", "fits": "green", "ready": "green",
+    "warn": "yellow", "skip": "cyan", "unsupported": "cyan", "starting": "yellow",
+    "fail": "red", "stopped": "", "dead": "red",
+}  # fmt: skip
+
+
+def out(text: str) -> None:
+    """The result."""
+    print(text, flush=True)
+
+
+def piece(text: str) -> None:
+    """A part of the result, without a line break: an answer while it streams."""
+    print(text, end="", flush=True)
+
+
+def say(text: str) -> None:
+    """Anything that is not the result."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def heading(text: str) -> None:
+    """A title above a part of the result; bold on a terminal."""
+    print(_styled(text, 1, sys.stdout), flush=True)
+
+
+def json(value: object) -> None:
+    """A value as JSON, indented, on stdout."""
+    import msgspec
+
+    out(msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=2).decode())
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, status_column: int | None = None) -> None:
+    """Rows under their titles; words of a status get their colour on a terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        cells = [Text(cell) for cell in row]
+        if status_column is not None:
+            cells[status_column].stylize(COLOURS.get(row[status_column], ""))
+        drawn.add_row(*cells)
+    _console().print(drawn)
+
+
+def finding(status: str, name: str, message: str, hint: str, *, to_stderr: bool = False) -> None:
+    """One result; what to do stands on a line of its own, where it is not cut and can be copied."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    shown = _styled(f"{status:<5}", {"green": 32, "yellow": 33, "red": 31, "cyan": 36}.get(COLOURS[status], 0), stream)
+    print(f"{shown}  {name}: {message}", file=stream, flush=True)
+    if hint and status in ("warn", "fail"):
+        print(f"       → {hint}", file=stream, flush=True)
+
+
+def error(problem: DeployError) -> None:
+    """What went wrong, the evidence, and what to do next: in that order, the last line being the one to act on."""
+    if problem.details:
+        say(problem.details)
+    say(f"{_styled('error:', 31, sys.stderr)} {problem.message}")
+    if problem.hint:
+        say(f"hint: {problem.hint}")
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    # Piped output must not be cut at 80 columns: a script reads it.
+    return Console(width=None if sys.stdout.isatty() else 10_000, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def _styled(text: str, code: int, stream: TextIO) -> str:
+    """With an ANSI style on a terminal that wants it, else as it is."""
+    is_wanted = stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    return f"\x1b[{code}m{text}\x1b[0m" if is_wanted else text

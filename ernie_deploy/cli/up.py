@@ -1,0 +1,52 @@
+"""`ernie-deploy up`"""
+
+from typing import Annotated
+
+import typer
+
+from ernie_deploy.cli import ui
+from ernie_deploy.cli.options import Asked, DryRun, Json, spec_flags
+
+
+@spec_flags
+def up(
+    asked: Asked,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until a token came out.")] = True,
+    foreground: Annotated[bool, typer.Option("--foreground", help="Stay with the engine until it ends.")] = False,
+    rehearse: Annotated[bool, typer.Option("--rehearse", help="The tiny rehearsal model on the CPU instead.")] = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Start the service and prove that it answers. Does nothing when the same plan runs already."""
+    from ernie_deploy.cli import stages
+    from ernie_deploy.cli.foreground import follow
+    from ernie_deploy.cli.rehearsal import as_rehearsal
+    from ernie_deploy.cli.starting import bring_up
+    from ernie_deploy.engines.start_script import pasteable
+
+    made = stages.planned(as_rehearsal(asked) if rehearse else asked)
+    store = stages.store_of(made.plan.name)
+    is_running = store.leader() is not None
+    if dry_run:
+        stages.require(stages.check(made))
+        ui.out(pasteable(made.launch))
+        return
+    with store.locked("up"):
+        if not is_running:
+            stages.require(stages.check(made))
+        made, standing, ended = bring_up(made, store, wait=wait)
+        if foreground:
+            follow(made.plan, store, standing)
+            return
+    state = "starting" if ended is None else "ready"
+    after_s = round(ended.after_s, 2) if ended else None
+    if as_json:
+        ui.json({"name": made.plan.name, "state": state, "was_running": standing.engine is None,
+                 "after_s": after_s, "url": made.launch.base_url, "model": made.launch.served_model,
+                 "launch": made.launch})  # fmt: skip
+    elif ended is None:
+        ui.out(f"started at {made.launch.base_url}; wait for it with: ernie-deploy wait{stages.name_flag(made.plan)}")
+    elif standing.engine is None:
+        ui.out(f"already running and ready at {made.launch.base_url}")
+    else:
+        ui.out(f"ready at {made.launch.base_url} after {after_s} s: it generated a token")

@@ -1,0 +1,38 @@
+"""`ernie-deploy wait`"""
+
+from typing import Annotated
+
+import typer
+
+from ernie_deploy.cli import ui
+from ernie_deploy.cli.options import Json, Name
+
+
+def wait(
+    name: Name = "ernie",
+    timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds; the plan's own otherwise.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Wait until a deployment that was started has generated a token. It is left running, whatever happens."""
+    import msgspec
+
+    from ernie_deploy.cli import stages
+    from ernie_deploy.cli.starting import standing_of, wait_until_ready
+    from ernie_deploy.errors import EngineError
+
+    store = stages.store_of(name)
+    standing = standing_of(store)
+    if standing is None:
+        raise EngineError(f"{name!r} is not running", hint="start it with: ernie-deploy up")
+    plan = standing.run.plan
+    if timeout is not None:
+        plan = msgspec.structs.replace(
+            plan, ready_timeout_s=msgspec.structs.replace(plan.ready_timeout_s, value=timeout)
+        )
+    ended = wait_until_ready(plan, store, standing)
+    if ended.problem:
+        raise EngineError(ended.problem, hint=f"its log: ernie-deploy logs{stages.name_flag(plan)}")
+    if as_json:
+        ui.json({"name": name, "state": "ready", "after_s": ended.after_s, "url": standing.run.launch.base_url})
+    else:
+        ui.out(f"ready at {standing.run.launch.base_url}")

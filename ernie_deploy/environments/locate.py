@@ -1,0 +1,72 @@
+"""Where environments live, and which of them are whole."""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from ernie_deploy.environments.recipe import recipes
+
+MARKER = "ernie-deploy.json"
+
+
+class Marker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Written last: a directory without it is an installation that did not get to its end."""
+
+    recipe: str
+    recipe_sha256: str
+    versions: dict[str, str]
+    bytes_on_disk: int
+
+
+class Environment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole environment. `is_current` is false when its recipe has changed since: it works, but as it did then."""
+
+    directory: Path
+    engine: str
+    cpu: bool
+    marker: Marker
+    is_current: bool
+
+    @property
+    def python(self) -> Path:
+        return python_in(self.directory)
+
+
+def python_in(directory: Path) -> Path:
+    return directory / "venv" / "bin" / "python"
+
+
+def root() -> Path:
+    """`$ERNIE_DEPLOY_ENGINES`, else `ernie-deploy/engines` in the user's data directory."""
+    if chosen := os.environ.get("ERNIE_DEPLOY_ENGINES"):
+        return Path(chosen).expanduser().absolute()
+    data = Path(os.environ.get("XDG_DATA_HOME", ""))
+    # The XDG specification says to ignore a relative path.
+    return (data if data.is_absolute() else Path.home() / ".local" / "share") / "ernie-deploy" / "engines"
+
+
+def read_marker(directory: Path) -> Marker | None:
+    """None unless the environment is whole and its Python is still there (a system upgrade can take it away)."""
+    try:
+        marker = msgspec.json.decode((directory / MARKER).read_bytes(), type=Marker)
+    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+        return None
+    return marker if python_in(directory).exists() else None
+
+
+def installed() -> tuple[Environment, ...]:
+    """The whole environments that belong to recipes we know, in the order of the catalog."""
+    found = []
+    for name, recipe in recipes().items():
+        directory = root() / name
+        marker = read_marker(directory)
+        if marker and marker.recipe == name:
+            is_current = marker.recipe_sha256 == recipe.sha256
+            found.append(Environment(directory, recipe.engine, recipe.cpu, marker, is_current))
+    return tuple(found)
+
+
+def find(engine: str, *, cpu: bool) -> Environment | None:
+    """The whole environment of an engine, with or without a GPU."""
+    return next((one for one in installed() if (one.engine, one.cpu) == (engine, cpu)), None)
