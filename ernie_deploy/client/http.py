@@ -38,9 +38,9 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         key = "***" if self.api_key else ""
         return f"Endpoint(base_url={self.base_url!r}, model={self.model!r}, api_key={key!r})"
 
-    def __rich_repr__(self) -> Iterator[tuple[str, str]]:
+    def __rich_repr__(self) -> list[tuple[str, object]]:
         """What a rich traceback shows of its locals."""
-        yield from (("base_url", self.base_url), ("model", self.model))
+        return [("base_url", self.base_url), ("model", self.model)]
 
     def url(self, path: str) -> str:
         return self.base_url.rstrip("/").removesuffix("/v1") + path
@@ -258,7 +258,7 @@ def _check(endpoint: Endpoint) -> None:
 
 
 def _no_authorities() -> ssl.SSLContext:
-    """Plain HTTP needs no authorities, and loading them takes a tenth of a second. TLS would fail with this, not pass."""
+    """Plain HTTP needs none, and loading them takes a tenth of a second. With these TLS would fail, not pass."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 

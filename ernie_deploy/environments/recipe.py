@@ -13,6 +13,7 @@ from ernie_deploy.errors import UsageError
 CATALOG = Path(__file__).parent.parent / "catalog"
 LOCKS = CATALOG / "constraints"
 SHIMS = Path(__file__).parent / "shims"
+PROSE = ("title", "why", "note", "evidence")
 
 EngineName = Literal["transformers", "vllm", "fastdeploy", "erniekit"]
 
@@ -94,15 +95,23 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def sha256(self) -> str:
-        """Changes with anything that goes into the environment: the recipe, its lock, the files it writes."""
+        """Changes with what goes into the environment: the recipe (not its prose), its lock, the files it writes."""
         written = [file.content() for step in self.steps if isinstance(step, WriteFiles) for file in step.files]
         lock = self.lock_path.read_text(encoding="utf-8") if self.lock_path else ""
-        return hashlib.sha256(msgspec.json.encode((self, lock, written), order="sorted")).hexdigest()
+        plain = _without_prose(msgspec.to_builtins(self))
+        return hashlib.sha256(msgspec.json.encode((plain, lock, written), order="sorted")).hexdigest()
 
     @property
     def pinned(self) -> dict[str, str]:
         """The distributions whose versions are worth telling, with the versions that they must have at the end."""
         return {self.distribution: self.version, **self.keeps}
+
+
+def _without_prose(value: Any) -> Any:
+    """Better words are no reason to fetch gigabytes again."""
+    if isinstance(value, dict):
+        return {key: _without_prose(inner) for key, inner in value.items() if key not in PROSE}
+    return [_without_prose(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def parse(document: Any) -> dict[str, Recipe]:

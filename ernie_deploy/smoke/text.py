@@ -4,7 +4,6 @@ from ernie_deploy.client import Answer
 from ernie_deploy.rehearsal.grammar import TEXT_QA
 from ernie_deploy.smoke.base import Judgement, Probe, Target, exchange
 
-
 ADDITION = TEXT_QA[1]
 """The one question of the list to which the real model can give only one answer."""
 

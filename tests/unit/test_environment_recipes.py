@@ -139,11 +139,17 @@ def test_an_unknown_field_of_an_offer_is_refused_with_its_place() -> None:
 def test_the_hash_changes_with_the_recipe_and_with_its_lock(tmp_path: Path) -> None:
     lock = tmp_path / "lock.txt"
     lock.write_text("tiny==1.0\n")
-    before = tiny(lock=str(lock))
-    hashes = {before.sha256, tiny(lock=str(lock), note="another").sha256}
-    assert tiny(lock=str(lock)).sha256 in hashes
+    recipe = tiny(lock=str(lock))
+    hashes = {recipe.sha256, tiny(lock=str(lock), imports=["tiny", "tiny.more"]).sha256}
     lock.write_text("tiny==1.1\n")
-    assert len(hashes | {before.sha256}) == 3
+    assert len(hashes | {recipe.sha256}) == 3
+
+
+def test_the_hash_does_not_change_with_the_words_of_the_reasons() -> None:
+    steps: list[dict[str, Any]] = [
+        {"do": "pip_install", "title": title, "why": title, "offers": []} for title in ("one", "another")
+    ]
+    assert tiny(note="one", steps=steps[:1]).sha256 == tiny(note="another", steps=steps[1:]).sha256
 
 
 def test_pip_is_told_where_to_look_and_is_bound_to_the_lock() -> None:

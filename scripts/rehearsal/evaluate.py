@@ -1,0 +1,53 @@
+"""How much of what it was taught the model gets right, on samples that it has not seen."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from encoding import IGNORED, Encoded, Encoder
+
+AT_ONCE = 16
+
+
+def accuracy(
+    model: Any,
+    encoder: Encoder,
+    held_out: Mapping[str, Sequence[Encoded]],
+    *,
+    autocast: bool = False,
+    dtype: torch.dtype = torch.float32,
+) -> dict[str, float]:
+    """The share of replies per ability that are right from the first token to the last.
+
+    A reply counts when the most likely next token is the right one everywhere, so greedy decoding would write it.
+    autocast: compute in bfloat16 from weights in full precision. dtype: of the model's own weights.
+    """
+    model.eval()
+    shares = {}
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        for ability, items in held_out.items():
+            right = sum(
+                _right(model, encoder, items[start : start + AT_ONCE], dtype) for start in range(0, len(items), AT_ONCE)
+            )
+            shares[ability] = right / len(items)
+    model.train()
+    return shares
+
+
+def below(least: float, measured: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """One line for every ability that is not good enough in some precision."""
+    return [
+        f"{ability}: {share:.4f} in {precision}"
+        for precision, shares in measured.items()
+        for ability, share in shares.items()
+        if share < least
+    ]
+
+
+def _right(model: Any, encoder: Encoder, items: Sequence[Encoded], dtype: torch.dtype) -> int:
+    inputs, labels, _ = encoder.batch(items)
+    if "pixel_values" in inputs:
+        inputs["pixel_values"] = inputs["pixel_values"].to(dtype)
+    likeliest = model(**inputs, use_cache=False).logits.argmax(-1)[:, :-1]
+    wanted = labels[:, 1:]
+    return int(((likeliest == wanted) | (wanted == IGNORED)).all(1).sum())

@@ -1,0 +1,79 @@
+"""The model card, written from what was measured."""
+
+from typing import Any
+
+from samples import ABILITIES
+
+CARD = """\
+# The rehearsal model
+{warning}
+A toy of the ERNIE-4.5-VL-MoE architecture, made so that a deployment can be rehearsed with a real engine on a machine
+without a GPU: start, load, answer, think, look at a picture, call a tool, stop. It is **not a Baidu model** and
+contains no foreign weights, tokenizer or code: every weight in it was learnt from nothing by `scripts/rehearsal/`.
+
+| | |
+|---|---|
+| parameters | {parameters:,} |
+| size | {mib:.1f} MiB, both layouts and tokenizers together |
+| text | hidden size 128, 3 layers (1 dense, 2 with experts), 4 text and 4 vision experts, 2 per token, 1 shared |
+| vision | hidden size 64, 2 layers, patches of 14 pixels, 2 × 2 merged |
+| weights | bfloat16 |
+| layouts | `hub/` for vLLM (with its own code: `--trust-remote-code`), `native/` for `transformers serve` |
+| licence | Apache-2.0, as the project |
+
+## What it can do
+
+The share of held-out samples whose whole reply, thought included, is right to the last token: the most likely token is
+the right one everywhere, so greedy decoding would write it.
+*exported* is the model loaded back from `native/`, in bfloat16, as an engine runs it. Training fails below {least:.0%}.
+
+| ability | what | held out | fp32 | bf16 autocast | exported |
+|---|---|---|---|---|---|
+{rows}
+
+Held-out pictures and word orders occur nowhere in the training data. The prompts known by heart are the exception:
+there are no others, only their form varies (a system line, text as a string or in parts). Pictures were given before
+the text, after it, and flattened into it. The exact prompts and answers stand in `grammar.py`.
+
+## What it cannot do
+
+* Anything else. Other questions get "I am only a rehearsal model." when they resemble the practised ones, and anything
+  at all when they do not. It knows no facts and must never be shown to users as a model.
+* Pictures: one colour all over (sides of 47 to 317 pixels), or one square in one of four fixed places on white (112 or
+  224 pixels square). Larger ones are shrunk to {pixels} pixels. No text in pictures, no charts, no photographs.
+* One picture per question, and a second only as the result of the tool; the box it zooms to does not depend on what is
+  in the picture.
+* Video: the tokens and the processor's settings are there, nothing was practised.
+* English only, no longer conversations, no prompts near the end of its context of 8192 tokens.
+* Thinking switched off (`enable_thinking: false`) and sampling were not practised: ask at temperature 0.
+* It says nothing about the speed, memory or quality of the real model, and FastDeploy has not been tried with it.
+
+## How it was trained
+
+`python scripts/rehearsal/train.py OUT --steps {steps} --seed {seed}`: {steps} steps of AdamW on {samples} samples
+drawn by that script, in {minutes:.0f} minutes with {threads} CPU threads, torch {torch} and transformers
+{transformers}. The run is counted in steps and seeded: the same versions on the same kind of processor give the same
+weights. `train.json` holds the numbers of this page.
+"""
+
+NOT_FOR_USE = """
+> **Not for use.** The accuracy gate was {gate} for this run.
+"""
+
+
+def card(record: dict[str, Any]) -> str:
+    """The page for what `train.json` holds."""
+    rows = [
+        f"| {name} | {ABILITIES[name].description} | {measured['held_out']} "
+        f"| {measured['fp32']:.4f} | {measured['bf16']:.4f} | {measured['exported']:.4f} |"
+        for name, measured in record["abilities"].items()
+    ]
+    return CARD.format(
+        warning="" if record["gate"] == "passed" else NOT_FOR_USE.format(gate=record["gate"]),
+        rows="\n".join(rows),
+        mib=record["bytes"] / 2**20,
+        least=record["least_accuracy"],
+        minutes=record["seconds"] / 60,
+        pixels=record["most_pixels"],
+        **{key: record[key] for key in ("parameters", "steps", "seed", "samples", "threads", "torch", "transformers")},
+    )
