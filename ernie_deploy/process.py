@@ -21,7 +21,7 @@ POLL_S = 0.05
 # After KILL only the kernel is left to act; a process in an uninterruptible call can outlast any patience.
 KILL_PATIENCE_S = 10.0
 # How long workers may take to notice that their leader went.
-WORKER_GRACE_S = 5.0
+WORKER_GRACE_S = 15.0
 
 
 class Identity(NamedTuple):
@@ -44,11 +44,15 @@ class Seen(NamedTuple):
 
 
 class Stopped(NamedTuple):
-    """How a stop went: how many processes there were, how many needed KILL, and the pids that still stand."""
+    """How a stop went: how many processes there were, how many needed KILL, and the pids that still stand.
+
+    `hurried` tells that somebody asked for haste meanwhile, so that nothing new should be started after it.
+    """
 
     found: int
     killed: int
     left: tuple[int, ...]
+    hurried: bool = False
 
 
 def boot_id() -> str:
@@ -59,12 +63,12 @@ def boot_id() -> str:
 def look(pid: int) -> Seen | None:
     """The process with this number now; None when there is none."""
     try:
-        text = (PROC / str(pid) / "stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
+        data = (PROC / str(pid) / "stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
-    # The command stands in parentheses and may itself hold spaces and parentheses.
-    fields = text.rpartition(")")[2].split()
-    return Seen(pid, int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]), fields[0] in "ZX")
+    # The command stands in parentheses; it may itself hold spaces and parentheses, and is cut in mid-character.
+    fields = data.rpartition(b")")[2].split()
+    return Seen(pid, int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]), fields[0] in (b"Z", b"X"))
 
 
 def identify(pid: int) -> Identity | None:
@@ -155,32 +159,30 @@ def stop(
     *,
     grace_s: float,
     reap: Callable[[], object] = lambda: None,
+    is_in_a_hurry: Callable[[], bool] = lambda: False,
     now: Callable[[], float] = time.monotonic,
 ) -> Stopped:
     """TERM the leader, wait `grace_s`; TERM what outlived it, wait a little; KILL what is left.
 
     The leader goes first and alone: workers that are told to leave at the same moment cut the answers in flight that
     the leader is draining. `find` is asked again each time, for new processes may appear while old ones leave; `reap`
-    collects exit codes when they are our own children. A second Ctrl-C skips the waiting.
+    collects exit codes when they are our own children. Once `is_in_a_hurry`, nobody gets any more time.
     """
     seen = set(find())
-    found = len(seen)
     killed: set[Identity] = set()
-    try:
-        if leader in seen and leader is not None:
-            send(leader, signal.SIGTERM)
-            _gone(lambda: () if not is_alive(leader) else (leader,), grace_s, reap, now)
-        left = find()
+    if leader and leader in seen and not is_in_a_hurry():
+        send(leader, signal.SIGTERM)
+        _gone(lambda: () if not is_alive(leader) else (leader,), grace_s, reap, now, is_in_a_hurry)
+    left = find()
+    if left and not is_in_a_hurry():
         for one in left:
             send(one, signal.SIGTERM)
-        left = _gone(find, min(grace_s, WORKER_GRACE_S), reap, now) if left else ()
-    except KeyboardInterrupt:
-        left = find()
+        left = _gone(find, min(grace_s, WORKER_GRACE_S), reap, now, is_in_a_hurry)
     deadline = now() + KILL_PATIENCE_S
     while left and now() < deadline:
         killed |= {one for one in left if send(one, signal.SIGKILL)}
         left = _gone(find, 1.0, reap, now)
-    return Stopped(max(found, len(seen | killed)), len(killed), tuple(one.pid for one in left))
+    return Stopped(len(seen | killed), len(killed), tuple(one.pid for one in left), is_in_a_hurry())
 
 
 def exited(descriptor: int) -> bool:
@@ -204,13 +206,14 @@ def _gone(
     patience_s: float,
     reap: Callable[[], object],
     now: Callable[[], float],
+    is_in_a_hurry: Callable[[], bool] = lambda: False,
 ) -> tuple[Identity, ...]:
     """Wait until `find` finds nobody, at most `patience_s`; who is still there."""
     deadline = now() + patience_s
     while True:
         reap()
         left = find()
-        if not left or now() >= deadline:
+        if not left or now() >= deadline or is_in_a_hurry():
             return left
         time.sleep(POLL_S)
 

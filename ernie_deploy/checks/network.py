@@ -16,6 +16,10 @@ def judge_exposure(subject: Subject) -> Result:
             f"everybody who reaches {service[0].host} port {plan.port.value} may use the service: it asks for no key"
         )
         return Result("exposure", "warn", message + beside, "set api_key_file, or bind --host 127.0.0.1")
+    if service and plan.engine.value == "fastdeploy":
+        message = f"port {plan.port.value} is open to others, and FastDeploy shows its key to whoever asks /config-info"
+        hint = "bind --host 127.0.0.1 and put a proxy before it that lets only /v1 and /health through"
+        return Result("exposure", "warn", message + beside, hint)
     if service:
         return Result("exposure", "pass", f"port {plan.port.value} is open to others and asks for an API key{beside}")
     return Result("exposure", "pass", f"port {plan.port.value} answers on the loopback only{beside}")

@@ -1,10 +1,8 @@
 """The commands, and the one place where errors become exit codes."""
 
 import inspect
-import signal
 import sys
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 import typer
@@ -17,6 +15,7 @@ from ernie_deploy.cli import (
     config,
     down,
     engine,
+    facts,
     init,
     logs,
     plan,
@@ -30,6 +29,7 @@ from ernie_deploy.cli import (
     wait,
 )
 from ernie_deploy.errors import DeployError, UserInterruptError
+from ernie_deploy.serve.interrupts import interrupts
 
 # In the order of their use, which is the order of `--help`.
 COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
@@ -37,6 +37,7 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "plan": plan.plan,
     "config": config.config,
     "check": check.check,
+    "facts": facts.facts,
     "up": up.up,
     "wait": wait.wait,
     "status": status.status,
@@ -99,14 +100,10 @@ def ernie_deploy() -> None:
 
 def main() -> None:
     """Run the command line. Every way out is an `errors.ExitCode`, except a bug's traceback (1)."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupts.listen()
+    ui.speak_any_locale()
     try:
         app(prog_name="ernie-deploy")
     except DeployError as error:
         ui.error(error)
         sys.exit(int(error.exit_code))
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """SIGTERM ends a command as Ctrl-C does: what it started is stopped."""
-    raise KeyboardInterrupt

@@ -16,17 +16,22 @@ def ask(
     url: Annotated[str | None, typer.Option("--url", help="Another service than the deployed one.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="The name the service is asked for.")] = None,
     max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Thinking and answer together.")] = 2048,
-    temperature: Annotated[float | None, typer.Option("--temperature", min=0)] = None,
-    name: Name = "ernie",
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", min=0, help="The service's own otherwise.")
+    ] = None,
+    name: Name = None,
     as_json: Json = False,
 ) -> None:
     """Ask the service, with pictures or a video; its reasoning and its answer are printed apart, as they come."""
+    import msgspec
+
     from ernie_deploy.cli.asking import address, print_streamed, request
     from ernie_deploy.client import Client, collect
 
     asked = request(question, image or [], video, max_tokens, temperature)
     with Client(address(name, url, model)) as client:
         if as_json:
-            ui.json(collect(client.stream(asked)))
+            answer = collect(client.stream(asked))
+            ui.json({key: value for key, value in msgspec.to_builtins(answer).items() if key != "raw"})
         else:
             print_streamed(client.stream(asked))

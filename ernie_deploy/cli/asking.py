@@ -5,15 +5,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ernie_deploy.cli import ui
-from ernie_deploy.cli.stages import store_of
+from ernie_deploy.cli.stages import named, store_of
 from ernie_deploy.client import Client, Delta, Endpoint, image_part, video_part
 from ernie_deploy.errors import EngineError, UsageError, VerifyError
-from ernie_deploy.serve.service import address_of, api_key
+from ernie_deploy.serve.keys import api_key
+from ernie_deploy.serve.service import address_of
 
 
-def address(name: str, url: str | None, model: str | None) -> Endpoint:
+def address(name: str | None, url: str | None, model: str | None) -> Endpoint:
     """The deployed service, or the one at `url`; its first model when none is named."""
     if url is None:
+        name = named(name)
         run = store_of(name).read()
         if run is None or store_of(name).leader() is None:
             raise EngineError(f"{name!r} is not running", hint="start it with `ernie-deploy up`, or name a --url")
@@ -49,7 +51,8 @@ def print_streamed(deltas: Iterable[Delta]) -> None:
         for heading, text in (("Reasoning", delta.reasoning), ("Answer", delta.content)):
             if text:
                 if shown != heading:
-                    ui.out("\n" if shown else "")
+                    if shown:
+                        ui.out("\n")
                     ui.heading(heading)
                     shown = heading
                 ui.piece(text)

@@ -9,7 +9,7 @@ from ernie_deploy.cli.options import DryRun, Json, Name
 
 
 def down(
-    name: Name = "ernie",
+    name: Name = None,
     grace: Annotated[float | None, typer.Option("--grace", help="Seconds answers in flight get.")] = None,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -18,6 +18,7 @@ def down(
     from ernie_deploy.cli import stages
     from ernie_deploy.cli.stopping import report, stop, would_stop
 
+    name = stages.named(name)
     store = stages.store_of(name)
     if dry_run:
         would_stop(store, as_json=as_json)

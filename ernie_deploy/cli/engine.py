@@ -1,5 +1,6 @@
 """`ernie-deploy engine install|list|remove`"""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,6 +22,7 @@ Cpu = Annotated[bool, typer.Option("--cpu", help="The build for a machine withou
 def install(
     engine: Engine,
     cpu: Cpu = False,
+    python: Annotated[Path | None, typer.Option("--python", help="The interpreter to make it with.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Make it anew, even when it is whole.")] = False,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -28,7 +30,7 @@ def install(
     """Make an environment for an engine, with pinned versions, from the index it must come from."""
     from ernie_deploy.cli.environments import install_engine
 
-    install_engine(engine, cpu=cpu, force=force, dry_run=dry_run, as_json=as_json)
+    install_engine(engine, cpu=cpu, python=python, force=force, dry_run=dry_run, as_json=as_json)
 
 
 @app.command("list")

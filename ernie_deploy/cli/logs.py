@@ -9,7 +9,7 @@ from ernie_deploy.cli.options import Name
 
 
 def logs(
-    name: Name = "ernie",
+    name: Name = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing what is written.")] = False,
     worker: Annotated[int | None, typer.Option("--worker", help="The log of this worker (FastDeploy).")] = None,
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many lines from the end.")] = 200,
@@ -20,9 +20,11 @@ def logs(
 
     from ernie_deploy.cli import stages
     from ernie_deploy.serve.journal import Tail, tail_lines, worker_log
+    from ernie_deploy.serve.state import ENGINE_LOGS
 
+    name = stages.named(name)
     store = stages.store_of(name)
-    path = store.engine_log if worker is None else worker_log(store.logs / "engine", worker)
+    path = store.engine_log if worker is None else worker_log(store.logs / ENGINE_LOGS, worker)
     if not path.exists():
         from ernie_deploy.errors import UsageError
 

@@ -34,6 +34,7 @@ FLAGS = (
     Flag("revision", str, ("--revision",), "The revision of a model that is downloaded.", SPEC),
     Flag("engine_python", str, ("--engine-python",), "The interpreter that has the engine.", SPEC),
     Flag("engine_version", str, ("--engine-version",), "The version to plan for when no engine is here.", SPEC),
+    Flag("device", str, ("--device",), "cuda or cpu.", SPEC),
     Flag("gpus", list[int], ("--gpu",), "The card to use, by its NVML index; repeat for several.", SPEC),
     Flag("host", str, ("--host",), "The address to bind.", SPEC),
     Flag("port", int, ("--port",), "The port of the service.", SPEC),
@@ -52,6 +53,7 @@ FLAGS = (
     Flag("tool_call_parser", str, ("--tool-call-parser",), "What reads tool calls.", TUNING),
     Flag("trust_remote_code", bool, ("--trust-remote-code/--no-trust-remote-code",), "Run the model's code.", TUNING),
     Flag("engine_args", str, ("--engine-args",), "Further engine arguments, as JSON.", TUNING),
+    Flag("env", str, ("--env",), "Further variables for the engine, as JSON.", TUNING),
     Flag("ready_timeout_s", float, ("--timeout",), "Seconds the whole start may take.", WAITING),
     Flag("no_progress_s", float, ("--no-progress-timeout",), "Seconds without any progress.", WAITING),
     Flag("stop_grace_s", float, ("--grace",), "Seconds answers in flight get when stopping.", WAITING),
@@ -99,5 +101,10 @@ def _type(flag: Flag) -> Any:
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Name = Annotated[str, typer.Option("--name", help="Which deployment.")]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--name", help="Which deployment; that of ./deploy.yaml, else the usual one.", envvar="ERNIE_DEPLOY_NAME"
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")]

@@ -36,8 +36,8 @@ def make_environment(asked: Asked) -> None:
 
     engine = str(asked.flags["engine"])
     if "engine_python" not in asked.flags and find(engine, cpu=True) is None:
-        ui.heading(f"Environment of {engine}")
-        install_engine(engine, cpu=True, force=False, dry_run=False, as_json=False)
+        ui.say_heading(f"Environment of {engine}")
+        install_engine(engine, cpu=True, python=None, force=False, dry_run=False, as_json=False)
 
 
 @contextlib.contextmanager
@@ -54,13 +54,13 @@ def taken_down(made: Planned, store: "Store", *, keep: bool) -> Iterator[None]:
             take_down(store, grace_s=made.plan.stop_grace_s.value)
 
 
-def smoke(made: Planned) -> "Report":
+def smoke(made: Planned, *, as_json: bool) -> "Report":
     """All probes, the rehearsal model being held to its exact words."""
     from ernie_deploy.cli import smoking
     from ernie_deploy.serve.service import address_of
 
     report = smoking.probe(address_of(made.launch, os.environ), "rehearsal", None, only=(), skip=())
-    smoking.show(report, as_json=False)
+    smoking.show(report, as_json=as_json)
     return report
 
 
@@ -89,7 +89,7 @@ def conclude(made: Planned, store: "Store", report: "Report", *, keep: bool) -> 
     require_success(report)
     if keep:
         flag = name_flag(made.plan)
-        ui.out(f"it goes on at {made.launch.base_url}: ernie-deploy ask{flag} …, then: ernie-deploy down{flag}")
+        ui.say(f"it goes on at {made.launch.base_url}: ernie-deploy ask{flag} …, then: ernie-deploy down{flag}")
         return
     store.remove()
-    ui.out("rehearsed: the whole path works here, and nothing of it is left")
+    ui.say("rehearsed: the whole path works here, and nothing of it is left")

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ernie_deploy.cli import ui
-from ernie_deploy.cli.options import Asked, spec_flags
+from ernie_deploy.cli.options import Asked, DryRun, Json, spec_flags
 
 
 @spec_flags
@@ -13,24 +13,30 @@ def rehearse(
     asked: Asked,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the service running, to ask it things.")] = False,
     no_install: Annotated[bool, typer.Option("--no-install", help="Do not make the engine's environment.")] = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
 ) -> None:
     """Walk the whole path on the CPU, real engine and tiny model: plan, checks, up, ready, smoke, a picture, down."""
     from ernie_deploy.cli import rehearsal, stages
     from ernie_deploy.cli.starting import bring_up
+    from ernie_deploy.engines.start_script import pasteable
 
     asked = rehearsal.as_rehearsal(asked)
-    if not no_install:
+    if not no_install and not dry_run:
         rehearsal.make_environment(asked)
     made = stages.planned(asked)
     store = stages.store_of(made.plan.name)
-    ui.heading(f"Plan: {made.launch.served_model} under {made.launch.engine} at {made.launch.base_url}")
-    if store.leader() is None:
-        stages.require(stages.check(made))
+    ui.say_heading(f"Plan: {made.launch.served_model} under {made.launch.engine} at {made.launch.base_url}")
+    if dry_run:
+        ui.out(pasteable(made.launch))
+        return
+    stages.require(stages.check(stages.without_running(made, store)))
     with store.locked("rehearse"), rehearsal.taken_down(made, store, keep=keep):
-        ui.heading("Up")
+        ui.say_heading("Up")
         bring_up(made, store)
-        ui.heading("Smoke")
-        report = rehearsal.smoke(made)
-        ui.heading("A picture")
-        rehearsal.show_a_picture(made)
+        ui.say_heading("Smoke")
+        report = rehearsal.smoke(made, as_json=as_json)
+        if not as_json:
+            ui.say_heading("A picture")
+            rehearsal.show_a_picture(made)
     rehearsal.conclude(made, store, report, keep=keep)

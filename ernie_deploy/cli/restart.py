@@ -9,6 +9,7 @@ def restart(asked: Asked, as_json: Json = False) -> None:
     """Stop what runs under this name and start the plan anew, with the flags and files of now."""
     from ernie_deploy.cli import stages
     from ernie_deploy.cli.starting import bring_up
+    from ernie_deploy.errors import UserInterruptError
     from ernie_deploy.serve.down import take_down
 
     made = stages.planned(asked)
@@ -16,7 +17,9 @@ def restart(asked: Asked, as_json: Json = False) -> None:
     with store.locked("restart"):
         # What is about to be stopped stands in nobody's way; all else is judged while it still serves.
         stages.require(stages.check(stages.without_running(made, store)))
-        take_down(store, grace_s=made.plan.stop_grace_s.value)
+        stopped = take_down(store, grace_s=made.plan.stop_grace_s.value)
+        if stopped.hurried:
+            raise UserInterruptError(f"interrupted; stopped {stopped.found} processes, and nothing was started")
         made, _, ended = bring_up(made, store)
     if as_json:
         ui.json({"name": made.plan.name, "state": "ready", "after_s": ended and ended.after_s,

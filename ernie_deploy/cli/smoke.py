@@ -10,7 +10,7 @@ from ernie_deploy.cli.options import Json, Name
 
 
 def smoke(
-    name: Name = "ernie",
+    name: Name = None,
     url: Annotated[str | None, typer.Option("--url", help="Another service than the deployed one.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="The name the service is asked for.")] = None,
     expect: Annotated[

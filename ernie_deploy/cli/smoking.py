@@ -60,9 +60,14 @@ def show(found: report.Report, *, as_json: bool) -> None:
     if as_json:
         ui.out(report.as_json(found).rstrip())
         return
-    rows = [(case.id, case.verdict, f"{case.seconds:.2f} s", case.message) for case in found.cases]
+    rows = [(case.id, case.verdict, f"{case.seconds:.2f} s", in_words(case)) for case in found.cases]
     ui.table(("probe", "verdict", "time", "what was found"), rows, status_column=1)
     ui.say(", ".join(f"{number} {verdict}" for verdict, number in report.summary(found.cases).items() if number))
+
+
+def in_words(case: report.Case) -> str:
+    """What was found; for what an engine cannot do, who says so."""
+    return f"{case.message} ({case.reference})" if case.reference else case.message
 
 
 def require_success(found: report.Report) -> None:

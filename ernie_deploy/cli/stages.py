@@ -46,14 +46,14 @@ def asked_layers(asked: Asked) -> "tuple[Layer, ...]":
     from ernie_deploy.plan.layers import Layer
     from ernie_deploy.plan.layers import asked as layer
     from ernie_deploy.spec.load import DEFAULT_FILE, STRUCTURED, decode, from_environment, from_file, from_text
+    from ernie_deploy.spec.schema import flag_of
 
-    flags = {
-        key: from_text(key, value, f"--{key.replace('_', '-')}")
-        if key in STRUCTURED and isinstance(value, str)
-        else value
-        for key, value in asked.flags.items()
-    }
-    layers: list[Layer] = [layer("flag", "--{flag}", decode(flags, "command line"))]
+    flags = dict(asked.flags)
+    for key, value in flags.items():
+        if key in STRUCTURED and isinstance(value, str):
+            flags[key] = from_text(key, value, flag_of(key))
+        decode({key: flags[key]}, flag_of(key))  # so that what is wrong is named by its flag
+    layers: list[Layer] = [layer("flag", "{flag}", decode(flags, "command line"))]
     if asked.only_flags:
         return tuple(layers)
     layers.append(layer("environment", "ERNIE_DEPLOY_{variable}", from_environment(os.environ)))
@@ -79,13 +79,13 @@ def read_facts(path: Path) -> "Facts":
         raise SpecError(f"{path}: not the facts of a host: {error}", hint=hint) from None
 
 
-def check(made: Planned, *, ignore: Collection[str] = (), only: Collection[str] = ()) -> "tuple[Result, ...]":
-    """All checks on a plan; those the spec ignores are demoted too."""
+def check(made: Planned, *, only: Collection[str] = ()) -> "tuple[Result, ...]":
+    """All checks on a plan; those the spec ignores are demoted."""
     from ernie_deploy.checks.base import Subject, run
     from ernie_deploy.checks.registry import CHECKS
 
     subject = Subject(made.plan, made.launch, made.facts)
-    return run(CHECKS, subject, ignore={*ignore, *made.plan.ignore_checks.value}, only=only)
+    return run(CHECKS, subject, ignore=set(made.plan.ignore_checks.value), only=only)
 
 
 def without_running(made: Planned, store: "Store") -> Planned:
@@ -106,6 +106,23 @@ def require(results: "tuple[Result, ...]") -> None:
         names = ", ".join(result.name for result in failed)
         flags = " ".join(f"--ignore {result.name}" for result in failed)
         raise PreflightError(f"failed checks: {names}", hint=f"mend them, or go on at your own risk with: {flags}")
+
+
+def named(name: str | None) -> str:
+    """The deployment that is meant: the named one, that of ./deploy.yaml, else the usual one.
+
+    Raises UsageError for what is no name, lest it lead out of the state directory.
+    """
+    from ernie_deploy.errors import UsageError
+    from ernie_deploy.spec.load import DEFAULT_FILE, from_file
+    from ernie_deploy.spec.schema import DEFAULT_NAME, is_name
+
+    if name is None and Path(DEFAULT_FILE).exists():
+        written = from_file(Path(DEFAULT_FILE)).name
+        name = written if isinstance(written, str) else None
+    if name is not None and not is_name(name):
+        raise UsageError(f"--name: {name!r} is no name of a deployment", hint="letters, digits, '.', '_' and '-'")
+    return name or DEFAULT_NAME
 
 
 def store_of(name: str) -> "Store":
@@ -132,15 +149,27 @@ def look(need: "Wanted", *, import_engine: bool = False) -> "Facts":
 
 
 def resolved(layers: "tuple[Layer, ...]", facts: "Facts") -> Planned:
-    """The plan of these layers on the host of these facts."""
+    """The plan of these layers on the host of these facts. Raises SpecError for a path that cannot be written down."""
+    import msgspec
+
     from ernie_deploy.engines.registry import launch_of
+    from ernie_deploy.errors import SpecError
     from ernie_deploy.plan.resolve import resolve
     from ernie_deploy.serve.places import state_root
 
     plan = resolve(layers, facts, state_root=state_root(os.environ))
-    return Planned(plan, launch_of(plan), facts, layers)
+    launch = launch_of(plan)
+    try:
+        msgspec.json.encode((plan, launch))
+    except UnicodeEncodeError as error:
+        # In a locale without UTF-8 every name with other letters is one.
+        hint = "rename it, or use a locale with UTF-8: LC_ALL=C.UTF-8"
+        raise SpecError(f"{error.object!a} is not UTF-8 text", hint=hint) from None
+    return Planned(plan, launch, facts, layers)
 
 
 def name_flag(plan: "Plan") -> str:
     """How the deployment is named in a command that a hint gives; nothing for the usual one."""
-    return "" if plan.name == "ernie" else f" --name {plan.name}"
+    from ernie_deploy.spec.schema import DEFAULT_NAME
+
+    return "" if plan.name == DEFAULT_NAME else f" --name {plan.name}"

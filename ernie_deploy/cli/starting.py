@@ -9,13 +9,13 @@ from ernie_deploy.diagnose.explain import Signature, explain
 from ernie_deploy.engines.registry import ENGINES
 from ernie_deploy.errors import EngineError, UserInterruptError
 from ernie_deploy.plan.layers import Layer
-from ernie_deploy.plan.values import Plan
+from ernie_deploy.plan.values import Plan, Setting
 from ernie_deploy.serve.down import take_down
 from ernie_deploy.serve.journal import last_words, text_of
 from ernie_deploy.serve.readiness import Ended, Patience, Progress
 from ernie_deploy.serve.service import Service, address_of
 from ernie_deploy.serve.state import Store
-from ernie_deploy.serve.up import Standing, engine_logs, stand_up, wait_for
+from ernie_deploy.serve.up import Standing, engine_logs, is_answered_by_us, stand_up, wait_for
 from ernie_deploy.spec.load import decode
 
 
@@ -25,13 +25,13 @@ def bring_up(made: Planned, store: Store, *, wait: bool = True) -> tuple[Planned
     A failure whose remedy is known is tried again once, with that remedy, and said aloud. Raises EngineError with the
     last words and the cause, if known; UserInterruptError on Ctrl-C. What was started here is stopped again then.
     """
+    made = _with_the_remedies_of(store, made)
     standing, ended = _once(made, store, wait=wait)
     if ended and ended.problem:
         known = _cause(made, store)
         if known and known.remedy and not _has(made.plan, known.remedy):
             changes = ", ".join(f"--{key.replace('_', '-')} {value}" for key, value in known.remedy.items())
-            ui.say(f"{ended.problem}: {known.cause}")
-            ui.say(f"trying once more with {changes}")
+            ui.say(f"{known.cause}: trying once more with {changes}")
             made = _remedied(made, known)
             standing, ended = _once(made, store, wait=wait)
     if ended and ended.problem:
@@ -43,8 +43,9 @@ def wait_until_ready(plan: Plan, store: Store, standing: Standing) -> Ended:
     """Wait for a standing deployment, with the plan's patience, telling each stage."""
     launch = standing.run.launch
     patience = Patience(plan.ready_timeout_s.value, plan.no_progress_s.value)
-    address = address_of(launch, os.environ, read_s=patience.no_progress_s)
-    service = Service(address, token_timeout_s=patience.total_s)
+    # The waiting itself decides when silence has lasted too long; the request for a token must outlast it.
+    address = address_of(launch, os.environ, read_s=patience.total_s)
+    service = Service(address, token_timeout_s=patience.total_s, is_ours=lambda: is_answered_by_us(launch, store))
     return wait_for(standing, store, ENGINES[launch.engine].STAGES, service, patience, _tell)
 
 
@@ -67,6 +68,9 @@ def _once(made: Planned, store: Store, *, wait: bool) -> tuple[Standing, Ended |
         ui.say("interrupted: stopping what was started (Ctrl-C again to kill it)")
         stopped = take_down(store, grace_s=made.plan.stop_grace_s.value, engine=engine)
         raise UserInterruptError(f"interrupted; stopped {stopped.found} processes") from None
+    if ended and ended.problem:
+        # Said before anything is stopped: workers that cling on must not delay the news.
+        ui.say(f"{ended.after_s:7.1f} s  {ended.problem}")
     # A service that somebody else started and that is merely slow to answer is not ours to stop.
     if ended and ended.problem and (ended.exited or not is_adopted):
         take_down(store, grace_s=made.plan.stop_grace_s.value, engine=engine)
@@ -83,6 +87,20 @@ def _failure(made: Planned, store: Store, problem: str) -> EngineError:
     if known:
         return EngineError(f"{problem}: {known.cause}", hint=known.fix, details=words)
     return EngineError(problem, hint=f"the whole log: ernie-deploy logs{name_flag(made.plan)}", details=words)
+
+
+def _with_the_remedies_of(store: Store, made: Planned) -> Planned:
+    """What had to be changed for the run that is up holds for this plan too; without it the two would differ."""
+    run = store.read()
+    if run is None or store.leader() is None:
+        return made
+    settings = {key: getattr(run.plan, key) for key in Plan.__struct_fields__}
+    found = {key: one for key, one in settings.items() if isinstance(one, Setting) and one.source == "remedy"}
+    if not found:
+        return made
+    spec = decode({key: one.value for key, one in found.items()}, "the run on record")
+    layer = Layer("remedy", "remedy", spec, {key: one.why for key, one in found.items()})
+    return resolved((layer, *made.layers), made.facts)
 
 
 def _has(plan: Plan, remedy: dict[str, float]) -> bool:

@@ -16,6 +16,10 @@ def status(
     """What runs: name, state, address, pid, uptime. Quick, and asks the service nothing but its health."""
     from ernie_deploy.serve.glance import glance, names
 
+    if name is not None:
+        from ernie_deploy.cli.stages import named
+
+        named(name)
     seen = [glance(one, os.environ) for one in ([name] if name else names(os.environ))]
     if as_json:
         ui.json([one._asdict() for one in seen])

@@ -41,11 +41,12 @@ def stop(store: Store, grace_s: float | None) -> Verified:
         grace_s = run.plan.stop_grace_s.value if run else DEFAULT_GRACE_S
     if store.is_damaged():
         ui.say(f"{store.directory}: the record is damaged; looking for processes by their token")
-    if not store.directory.exists():
-        return Verified(0, 0, None, (), (), ())
     before = {one.pid for one in store.family()}
+    # Processes are found without a state directory too: somebody may have deleted it.
+    if not before and not store.directory.exists():
+        return Verified(0, 0, None, (), (), ())
     interrupted = interrupt_holder(store, grace_s=grace_s)
-    with store.locked("down"):
+    with store.locked("down", only_stops=True):
         stopped = take_down(store, grace_s=grace_s)
     found = max(stopped.found, len(before))
     ports = _ports_left(run) if run and found else ()

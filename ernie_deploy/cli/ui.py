@@ -3,9 +3,11 @@
 rich is imported where a table is drawn: `version` and `status` must not wait for it.
 """
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, TextIO
 
 from ernie_deploy.errors import DeployError
@@ -20,6 +22,13 @@ COLOURS = {
 }  # fmt: skip
 
 
+def speak_any_locale() -> None:
+    """Print what the terminal has no letters for as `?`, rather than fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def out(text: str) -> None:
     """The result."""
     print(text, flush=True)
@@ -31,8 +40,9 @@ def piece(text: str) -> None:
 
 
 def say(text: str) -> None:
-    """Anything that is not the result."""
-    print(text, file=sys.stderr, flush=True)
+    """Anything that is not the result. When nobody reads it any more, that is no reason to stop."""
+    with contextlib.suppress(BrokenPipeError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def heading(text: str) -> None:
@@ -40,11 +50,18 @@ def heading(text: str) -> None:
     print(_styled(text, 1, sys.stdout), flush=True)
 
 
+def say_heading(text: str) -> None:
+    """A title above what is said."""
+    say(_styled(text, 1, sys.stderr))
+
+
 def json(value: object) -> None:
-    """A value as JSON, indented, on stdout."""
+    """A value as JSON, indented, on stdout; in UTF-8, whatever the locale."""
     import msgspec
 
-    out(msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=2).decode())
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    out(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, status_column: int | None = None) -> None:

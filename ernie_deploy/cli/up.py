@@ -26,14 +26,13 @@ def up(
 
     made = stages.planned(as_rehearsal(asked) if rehearse else asked)
     store = stages.store_of(made.plan.name)
-    is_running = store.leader() is not None
     if dry_run:
-        stages.require(stages.check(made))
+        stages.require(stages.check(stages.without_running(made, store)))
         ui.out(pasteable(made.launch))
         return
     with store.locked("up"):
-        if not is_running:
-            stages.require(stages.check(made))
+        if store.leader() is None:
+            stages.require(stages.check(stages.without_running(made, store)))
         made, standing, ended = bring_up(made, store, wait=wait)
         if foreground:
             follow(made.plan, store, standing)

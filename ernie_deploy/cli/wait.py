@@ -9,7 +9,7 @@ from ernie_deploy.cli.options import Json, Name
 
 
 def wait(
-    name: Name = "ernie",
+    name: Name = None,
     timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds; the plan's own otherwise.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -20,6 +20,7 @@ def wait(
     from ernie_deploy.cli.starting import standing_of, wait_until_ready
     from ernie_deploy.errors import EngineError
 
+    name = stages.named(name)
     store = stages.store_of(name)
     standing = standing_of(store)
     if standing is None:

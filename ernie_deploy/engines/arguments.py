@@ -42,6 +42,11 @@ def log_dir(plan: Plan) -> Path:
     return Path(plan.state_dir) / "logs" / "engine"
 
 
+def cache_dir(plan: Plan) -> Path:
+    """Where engines put what they compile or copy for themselves."""
+    return Path(plan.state_dir) / "cache"
+
+
 def python(plan: Plan) -> str:
     """The interpreter of the engine; a host that has none still gets a plan to read."""
     return plan.engine_python.value or "python3"
@@ -60,7 +65,7 @@ def hub_environment(plan: Plan) -> dict[str, str]:
 
     Code that comes with a model is copied to the hub client's home, so that must be a place we can write to.
     """
-    home = {"HF_HOME": str(Path(plan.state_dir) / "cache" / "huggingface")}
+    home = {"HF_HOME": str(cache_dir(plan) / "huggingface"), "HF_HUB_DISABLE_UPDATE_CHECK": "1"}
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     return home | offline if plan.model_path.value else {}
 

@@ -63,9 +63,10 @@ def _options(plan: Plan) -> dict[str, object]:
 
 
 def _environment(plan: Plan) -> dict[str, str]:
-    """vLLM leaves its sockets behind in the temporary directory; in ours they go with the deployment."""
-    sockets = str(arguments.working_dir(plan))
-    place = {"VLLM_RPC_BASE_PATH": sockets} if len(sockets) <= LONGEST_SOCKET_DIR else {}
+    """vLLM leaves sockets and files in the temporary directory; in ours they go with the deployment."""
+    temporary = str(arguments.working_dir(plan))
+    place = {"TMPDIR": temporary} if len(temporary) <= LONGEST_SOCKET_DIR else {}
     # vLLM renames its processes; without SPT_NOENV that overwrites the environment by which we find them again.
-    known = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "SPT_NOENV": "1"}
-    return {**known, **place, **arguments.hub_environment(plan), **arguments.card_environment(plan), **plan.env.value}
+    known = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "SPT_NOENV": "1", **place}
+    known["VLLM_CACHE_ROOT"] = str(arguments.cache_dir(plan) / "vllm")
+    return {**known, **arguments.hub_environment(plan), **arguments.card_environment(plan), **plan.env.value}

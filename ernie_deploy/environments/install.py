@@ -58,14 +58,24 @@ def install(
     marker = _current(recipe, directory)
     if marker is None:
         with _locked(root, recipe) as lock:
-            marker = _current(recipe, directory)
-            marker = marker or _make(Work(recipe, directory, directory / LOG, lock), report, python)
+            work = Work(recipe, directory, directory / LOG, lock)
+            marker = _current(recipe, directory) or _make_translated(work, report, python)
     return Environment(directory, recipe.engine, recipe.cpu, marker, is_current=True)
 
 
 def _current(recipe: Recipe, directory: Path) -> Marker | None:
     marker = locate.read_marker(directory)
     return marker if marker and marker.recipe_sha256 == recipe.sha256 else None
+
+
+def _make_translated(work: Work, report: Report, python: Path | None) -> Marker:
+    try:
+        return _make(work, report, python)
+    except OSError as error:
+        raise PreflightError(
+            f"{error.filename or work.directory}: {error.strerror}",
+            hint="see that the directory is yours and its disk has room, or name another with ERNIE_DEPLOY_ENGINES",
+        ) from error
 
 
 def _make(work: Work, report: Report, python: Path | None) -> Marker:

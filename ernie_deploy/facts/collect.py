@@ -44,9 +44,9 @@ def collect(
     """Look at this host, once.
 
     `pythons` are (path, origin) pairs; `python3` and `python` on PATH are looked at as well. With `import_engine`,
-    every interpreter that has the package of that name really imports it (three minutes at most, side by side); without,
-    only metadata is read. `models` are values from `weights.snapshot.inspect`, put in as they are: the caller knows
-    which directories matter.
+    every interpreter that has the package of that name really imports it (side by side, three minutes at most);
+    without, only metadata is read. `models` are values from `weights.snapshot.inspect`, put in as they are: the
+    caller knows which directories matter.
     """
     with ThreadPoolExecutor(max_workers=8) as pool:
         environments = [

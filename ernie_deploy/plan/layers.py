@@ -10,13 +10,13 @@ from ernie_deploy.errors import SpecError
 from ernie_deploy.plan.values import Source
 from ernie_deploy.rehearsal import HUB, NATIVE
 from ernie_deploy.spec.load import decode, nearest
-from ernie_deploy.spec.schema import Spec
+from ernie_deploy.spec.schema import Spec, flag_of
 
 REHEARSAL = {"rehearsal:hub": str(HUB), "rehearsal:native": str(NATIVE)}
 
 
 class Layer(NamedTuple):
-    """One voice. `place` is how its keys are called: `--{flag}`, `deploy.yaml: {key}`, `ERNIE_DEPLOY_{variable}`."""
+    """One voice. `place` is how its keys are called: `{flag}`, `deploy.yaml: {key}`, `ERNIE_DEPLOY_{variable}`."""
 
     source: Source
     place: str
@@ -67,7 +67,7 @@ def find(layers: Iterable[Layer], key: str) -> Said | None:
     for layer in layers:
         value = getattr(layer.spec, key)
         if value is not UNSET:
-            origin = layer.place.format(key=key, flag=key.replace("_", "-"), variable=key.upper())
+            origin = layer.place.format(key=key, flag=flag_of(key), variable=key.upper())
             return Said(value, layer.whys.get(key) or f"asked for by {origin}", layer.source, origin)
     return None
 

@@ -57,7 +57,6 @@ def resolve(layers: Sequence[Layer], facts: Facts, *, state_root: Path) -> Plan:
     for key, empty in EMPTY.items():
         said = find(layers, key)
         document[key] = _setting(said) if said else _catalog(empty, "nothing is asked for")
-    document["revision"] = _optional(layers, "revision", engine)
     document["model_path"] = _model_path(need, facts)
     document["engine_python"] = python = _engine_python(layers, need, facts)
     document["engine_version"] = _engine_version(layers, python["value"], engine, facts)

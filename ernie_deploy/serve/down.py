@@ -6,6 +6,7 @@ import time
 
 from ernie_deploy import process
 from ernie_deploy.process import Stopped
+from ernie_deploy.serve.interrupts import interrupts
 from ernie_deploy.serve.state import Store
 from ernie_deploy.serve.up import reap
 
@@ -15,11 +16,16 @@ POLL_S = 0.1
 
 
 def interrupt_holder(store: Store, *, grace_s: float) -> str | None:
-    """Ask the command at work on this deployment to end, and wait until it did; the verb it was busy with."""
+    """Ask the command at work on this deployment to end, and wait until it did; the verb it was busy with.
+
+    It is SIGTERM, for a job in the background of a script does not hear Ctrl-C. Another `down` is left to its work:
+    an interrupt would take their grace from the answers in flight.
+    """
     holder = store.holder()
     if holder is None:
         return None
-    process.send(holder.identity, signal.SIGINT)
+    if holder.verb != "down":
+        process.send(holder.identity, signal.SIGTERM)
     deadline = time.monotonic() + grace_s + HOLDER_PATIENCE_S
     while process.is_alive(holder.identity) and time.monotonic() < deadline:
         time.sleep(POLL_S)
@@ -30,9 +36,16 @@ def take_down(store: Store, *, grace_s: float, engine: subprocess.Popen[bytes] |
     """Stop everything of this deployment and take it off the record, unless something could not be stopped.
 
     The caller holds the store's lock. Strangers are safe: a recorded pid is only believed with its start time and our
-    token, so a damaged or stale record finds nobody but our own.
+    token, so a damaged or stale record finds nobody but our own. Ctrl-C meanwhile takes away the grace.
     """
-    stopped = process.stop(store.leader(), store.family, grace_s=grace_s, reap=lambda: reap(engine))
+    with interrupts.held():
+        stopped = process.stop(
+            store.leader(),
+            store.family,
+            grace_s=grace_s,
+            reap=lambda: reap(engine),
+            is_in_a_hurry=lambda: interrupts.is_in_a_hurry,
+        )
     if not stopped.left:
         store.forget()
     return stopped

@@ -43,7 +43,8 @@ class Glance(NamedTuple):
             rest = f"{self.left} processes left; its log: {self.log}; clear it: ernie-deploy down{flag}"
             return f"{self.name}: died, {rest}"
         if self.state == "damaged":
-            return f"{self.name}: its record is damaged, {self.left} processes run; stop them: ernie-deploy down{flag}"
+            rest = f"{self.left} processes run; stop them: ernie-deploy down{flag}"
+            return f"{self.name}: its record is damaged or gone, {rest}"
         return f"{self.name}: not running"
 
 
@@ -65,7 +66,8 @@ def glance(name: str, environ: Mapping[str, str]) -> Glance:
         engine, model = str(run["launch"]["engine"]), str(run["launch"]["served_model"])
         up_s = int(time.time() - run["started_at"])
     except FileNotFoundError:
-        return Glance(name, "stopped")
+        left = len(family(prefix))
+        return Glance(name, "damaged", left=left) if left else Glance(name, "stopped")
     except (OSError, ValueError, KeyError, TypeError):
         return Glance(name, "damaged", left=len(family(prefix)))
     log = str(directory / "logs" / "engine.log")

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ernie_deploy.engines.base import Launch
-from ernie_deploy.errors import EngineError, PreflightError, UsageError
+from ernie_deploy.errors import EngineError, PreflightError
 from ernie_deploy.plan.values import Plan
 from ernie_deploy.process import TOKEN_VARIABLE, identify
+from ernie_deploy.serve.keys import secret
 from ernie_deploy.serve.state import Run, Store
 
 OUR_PREFIX = "ERNIE_DEPLOY_"
@@ -20,7 +21,8 @@ def start(plan: Plan, launch: Launch, store: Store, environ: Mapping[str, str]) 
     """Spawn the engine in a session of its own and record it. The caller holds the store's lock.
 
     The record is written first, without a leader: if we are killed between the two, the token still finds the engine.
-    Raises EngineError when the program cannot be executed, PreflightError when the state directory is full.
+    Raises EngineError when the program cannot be executed, PreflightError when the state directory is full; nothing is
+    running then, and nothing on record.
     """
     environment = _environment(launch, store, environ)
     try:
@@ -35,8 +37,18 @@ def start(plan: Plan, launch: Launch, store: Store, environ: Mapping[str, str]) 
         raise PreflightError(
             f"{place}: {error.strerror}", hint="free some space, or name another place: ERNIE_DEPLOY_STATE=DIR"
         ) from None
-    leader = identify(engine.pid)
-    store.write(Run(plan, launch, "starting", run.started_at, leader, (leader,) if leader else ()))
+    except EngineError:
+        store.forget()
+        raise
+    try:
+        leader = identify(engine.pid)
+        store.write(Run(plan, launch, "starting", run.started_at, leader, (leader,) if leader else ()))
+    except PreflightError:
+        # It is a moment old and has no workers yet.
+        engine.kill()
+        engine.wait()
+        store.forget()
+        raise
     return engine
 
 
@@ -59,27 +71,18 @@ def _spawn(launch: Launch, environment: dict[str, str], log: int) -> subprocess.
 
 
 def _make_places(launch: Launch, store: Store) -> None:
+    store.rotate_logs()
     for directory in filter(None, (launch.working_dir, launch.log_dir)):
         Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
     for name, target in launch.links.items():
         link = Path(launch.working_dir) / name
         link.unlink(missing_ok=True)
         link.symlink_to(target, target_is_directory=True)
-    store.rotate_logs()
 
 
 def _environment(launch: Launch, store: Store, environ: Mapping[str, str]) -> dict[str, str]:
     """The caller's environment without our own variables, the launch's on top, keys from their files, and the token."""
     inherited = {name: value for name, value in environ.items() if not name.startswith(OUR_PREFIX)}
-    keys = {name: _secret(Path(path)) for name, path in launch.secret_env.items()}
+    keys = {name: secret(Path(path)) for name, path in launch.secret_env.items()}
     token = f"{store.token_prefix}-{secrets.token_hex(4)}"
     return {**inherited, **launch.env, **keys, TOKEN_VARIABLE: token}
-
-
-def _secret(path: Path) -> str:
-    try:
-        if path.stat().st_mode & 0o077:
-            raise UsageError(f"{path}: others can read this key", hint=f"chmod 600 {path}")
-        return path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise UsageError(f"{path}: the API key cannot be read: {error.strerror}") from None

@@ -16,8 +16,9 @@ from ernie_deploy.errors import DeployError
 POLL_S = 0.1
 # A token that does not come is asked for again only after this long, not to pile requests onto a busy engine.
 RETRY_TOKEN_S = 1.0
-# Reading this much counts as progress; a process that merely polls reads less.
+# Reading this much within this time counts as progress; a process that merely polls reads less.
 PROGRESS_BYTES = 1 << 20
+PROGRESS_WINDOW_S = 10.0
 
 
 class Endpoint(Protocol):
@@ -102,7 +103,7 @@ class _Waiting:
         self._observe = observe
         self._now = now
         self._began = self._moved = now()
-        self._read = 0
+        self._read, self._read_at = 0, self._began
         self._stage = "starting"
         self._answered = False
         self._status: int | None = None
@@ -144,9 +145,13 @@ class _Waiting:
             for name, pattern in self._stages:
                 if pattern.search(line):
                     self._moved_on(name)
-        read = self._starting.bytes_read()
-        if lines or read - self._read > PROGRESS_BYTES:
-            self._moved, self._read = self._now(), read
+        read, now = self._starting.bytes_read(), self._now()
+        is_reading = read - self._read > PROGRESS_BYTES
+        if lines or is_reading:
+            self._moved = now
+        # Counted anew now and then: little by little a poller reads much, and who ends takes his count with him.
+        if is_reading or now - self._read_at > PROGRESS_WINDOW_S:
+            self._read, self._read_at = read, now
 
     def _moved_on(self, stage: str) -> None:
         if stage != self._stage:

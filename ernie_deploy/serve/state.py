@@ -2,16 +2,18 @@
 
 <state>/<name>/lock        held with flock by the command at work; the kernel drops it when that command dies
 <state>/<name>/run.json    the run: token, leader, plan and launch; written before anything is spawned
-<state>/<name>/logs/       engine.log and those of earlier runs
+<state>/<name>/logs/       engine.log, the engine's own logs in engine/, and those of earlier runs
 <state>/<name>/run/        the working directory of the engine
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +28,9 @@ from ernie_deploy.serve.places import RUN_FILE, token_prefix
 
 Phase = Literal["starting", "ready"]
 KEPT_LOGS = 5
+ENGINE_LOGS = "engine"
+# A record takes about 8 KiB, and for a moment there are two of them.
+ROOM_BYTES = 1 << 15
 
 
 class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,16 +70,11 @@ class Store:
 
     def prepare(self) -> None:
         """Make the directories. Raises PreflightError when nothing can be written there."""
-        try:
-            for directory in (self.directory, self.logs):
-                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_atomically(self.directory / ".writable", os.urandom(4096))
-            (self.directory / ".writable").unlink()
-        except OSError as error:
-            raise PreflightError(
-                f"{self.directory}: the state directory cannot be written: {error.strerror}",
-                hint="free some space there, or name another place: ERNIE_DEPLOY_STATE=DIR",
-            ) from None
+        with self._writing():
+            self.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+            probe = self.directory / ".writable"
+            write_atomically(probe, os.urandom(ROOM_BYTES))
+            probe.unlink()
 
     def read(self) -> Run | None:
         """The run on record; None when there is none or when it cannot be read. It is never believed unchecked."""
@@ -88,13 +88,14 @@ class Store:
         return self._run.exists() and self.read() is None
 
     def write(self, run: Run) -> None:
-        """Put the run on record, whole or not at all."""
-        write_atomically(self._run, msgspec.json.encode(run), mode=0o600)
+        """Put the run on record, whole or not at all. Raises PreflightError when there is no room for it."""
+        with self._writing():
+            write_atomically(self._run, msgspec.json.encode(run), mode=0o600)
 
     def forget(self) -> None:
-        """Take the run off the record; logs stay."""
-        with contextlib.suppress(FileNotFoundError):
-            self._run.unlink()
+        """Take the run off the record; logs stay. Raises PreflightError when the file system is read-only."""
+        with self._writing():
+            self._run.unlink(missing_ok=True)
 
     def family(self) -> tuple[Identity, ...]:
         """Every process of this deployment that runs now, whatever run.json says."""
@@ -110,20 +111,20 @@ class Store:
         return None
 
     @contextlib.contextmanager
-    def locked(self, verb: str) -> Iterator[None]:
+    def locked(self, verb: str, *, only_stops: bool = False) -> Iterator[None]:
         """Be the only command at work on this deployment. The engine never inherits the lock: Python opens with
-        O_CLOEXEC. Raises PreflightError, naming the holder, when somebody else is at work."""
-        self.prepare()
-        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+        O_CLOEXEC. Raises PreflightError, naming the holder, when somebody else is at work, or when nothing can be
+        written here; who `only_stops` needs no room, for a full disk is no reason to let an engine run."""
+        with self._writing():
+            descriptor = self._open_lock()
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise self._busy() from None
-            os.ftruncate(descriptor, 0)
-            me = identify(os.getpid())
-            if me:
-                os.pwrite(descriptor, msgspec.json.encode(Holder(me, verb, time.time())), 0)
+            if not only_stops:
+                self.prepare()
+            self._sign(descriptor, verb)
             yield
         finally:
             os.close(descriptor)
@@ -137,16 +138,47 @@ class Store:
         return holder if is_alive(holder.identity) and self._is_locked() else None
 
     def rotate_logs(self) -> None:
-        """Keep the logs of the last starts: engine.log → engine.log.1 → … ; a failed start must stay readable."""
-        for number in range(KEPT_LOGS, 0, -1):
-            older = self.engine_log.with_name(f"engine.log.{number}")
-            newer = self.engine_log.with_name(f"engine.log.{number - 1}") if number > 1 else self.engine_log
-            if newer.exists():
-                newer.replace(older)
+        """Keep the logs of the last starts: engine.log → engine.log.1 → … ; a failed start must stay readable, and
+        must not be taken for the next one's. The directory of an engine's own logs is `engine`, `engine.1` …"""
+        for name in (self.engine_log.name, ENGINE_LOGS):
+            kept = [self.logs / name, *(self.logs / f"{name}.{number}" for number in range(1, KEPT_LOGS + 1))]
+            if kept[-1].is_dir():
+                shutil.rmtree(kept[-1])
+            for newer, older in reversed(list(pairwise(kept))):
+                if newer.exists():
+                    newer.replace(older)
 
     def remove(self) -> None:
         """Delete everything of this deployment."""
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _open_lock(self) -> int:
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            return os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                raise
+            # A lock can be held on a file that cannot be written.
+            return os.open(self._lock, os.O_RDONLY)
+
+    def _sign(self, descriptor: int, verb: str) -> None:
+        """Say in the lock who holds it. On a full disk others only learn that somebody does."""
+        me = identify(os.getpid())
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            if me:
+                os.pwrite(descriptor, msgspec.json.encode(Holder(me, verb, time.time())), 0)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise PreflightError(
+                f"{self.directory}: the state directory cannot be written: {error.strerror}",
+                hint="free some space there, or name another place: ERNIE_DEPLOY_STATE=DIR",
+            ) from None
 
     def _is_locked(self) -> bool:
         with self._lock.open("rb") as stream:

@@ -14,9 +14,11 @@ import msgspec
 
 from ernie_deploy import process
 from ernie_deploy.engines.base import Launch, Stage
-from ernie_deploy.errors import PreflightError
+from ernie_deploy.errors import PreflightError, UserInterruptError
+from ernie_deploy.facts.collect import collect_listeners
 from ernie_deploy.plan.values import Plan, Setting
 from ernie_deploy.process import Identity
+from ernie_deploy.serve.interrupts import interrupts
 from ernie_deploy.serve.journal import Tail
 from ernie_deploy.serve.launch import start
 from ernie_deploy.serve.readiness import Ended, Endpoint, Patience, Progress, wait_until_ready
@@ -42,18 +44,37 @@ def stand_up(plan: Plan, launch: Launch, store: Store, environ: Mapping[str, str
         if different:
             raise PreflightError(
                 f"{plan.name!r} already runs with another plan: " + "; ".join(different),
-                hint="replace it with: ernie-deploy restart (and the same flags)",
+                hint=f"replace it with: ernie-deploy restart --name {plan.name} (and the same flags)",
             )
         return Standing(run, None)
-    stopped = process.stop(None, store.family, grace_s=process.WORKER_GRACE_S)
+    leftovers = _clear(plan.name, store)
+    engine = start(plan, launch, store, environ)
+    started = store.read()
+    return Standing(started or Run(plan, launch, "starting", time.time()), engine, leftovers)
+
+
+def _clear(name: str, store: Store) -> int:
+    """Stop what an earlier run has left behind, and count it.
+
+    Behind a record that cannot be read a healthy service may be running: that is for a person to end.
+    """
+    if store.is_damaged() and store.family():
+        raise PreflightError(
+            f"the record of {name!r} is damaged, and processes of it are running",
+            hint=f"stop them with: ernie-deploy down --name {name}",
+        )
+    with interrupts.held():
+        stopped = process.stop(
+            None, store.family, grace_s=process.WORKER_GRACE_S, is_in_a_hurry=lambda: interrupts.is_in_a_hurry
+        )
     if stopped.left:
         raise PreflightError(
             f"processes of an earlier run cannot be stopped: {', '.join(map(str, stopped.left))}",
             hint="they hang in the kernel, most likely in the GPU driver; a reboot clears them",
         )
-    engine = start(plan, launch, store, environ)
-    started = store.read()
-    return Standing(started or Run(plan, launch, "starting", time.time()), engine, stopped.found)
+    if stopped.hurried:
+        raise UserInterruptError("interrupted; leftovers of an earlier run are stopped, and nothing was started")
+    return stopped.found
 
 
 def differences(run: Run, plan: Plan, launch: Launch) -> tuple[str, ...]:
@@ -79,10 +100,19 @@ def wait_for(
     """Wait for readiness and put it on record."""
     watched = Watched(standing, store)
     ended = wait_until_ready(watched, endpoint, stages, patience, observe=observe)
-    if not ended.problem and standing.run.phase != "ready":
+    run = store.read()
+    # Who only waits holds no lock: meanwhile the run may have been stopped, or replaced.
+    if not ended.problem and run and run.phase != "ready" and run.leader == standing.run.leader:
         changes = {"phase": "ready", "members": store.family(), "ready_after_s": ended.after_s}
-        store.write(msgspec.structs.replace(store.read() or standing.run, **changes))
+        store.write(msgspec.structs.replace(run, **changes))
     return ended
+
+
+def is_answered_by_us(launch: Launch, store: Store) -> bool:
+    """Whether who listens on the service's port is one of ours. Who cannot be seen is believed; a stranger is not."""
+    number = launch.ports[0].number
+    owners = {listener.pid for listener in collect_listeners() if listener.port == number}
+    return None in owners or not owners or bool(owners & {one.pid for one in store.family()})
 
 
 def engine_logs(launch: Launch, store: Store) -> tuple[Path, ...]:
@@ -100,7 +130,8 @@ class Watched:
         self._leader = standing.run.leader
         self._members: tuple[Identity, ...] = standing.run.members
         self._store = store
-        self._tail = Tail(store.engine_log)
+        # The stages of a start that came to its end long ago are no news.
+        self._tail = Tail(store.engine_log, from_end=standing.run.phase == "ready")
         self._looked_at = float("-inf")
 
     def how_it_ended(self) -> str | None:

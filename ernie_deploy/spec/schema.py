@@ -4,12 +4,15 @@ Everything is optional: a Spec is one layer, and UNSET means that this layer doe
 `reference.yaml` documents each key once; a test holds the two together.
 """
 
+import re
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
+DEFAULT_NAME = "ernie"
+Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
 PortNumber = Annotated[int, Meta(ge=1, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
 Fraction = Annotated[float, Meta(gt=0, le=1)]
@@ -53,6 +56,25 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 KEYS: tuple[str, ...] = Spec.__struct_fields__
+# A flag is called like its key, with dashes, except where the field has a shorter word for it.
+SHORT_FLAGS = {
+    "gpus": "gpu",
+    "quantization": "quant",
+    "ready_timeout_s": "timeout",
+    "no_progress_s": "no-progress-timeout",
+    "stop_grace_s": "grace",
+    "ignore_checks": "ignore",
+}
+
+
+def is_name(text: str) -> bool:
+    """Whether a deployment may be called so; its state directory is."""
+    return re.fullmatch(NAME_PATTERN, text) is not None
+
+
+def flag_of(key: str) -> str:
+    """`max_model_len` → `--max-model-len`."""
+    return "--" + SHORT_FLAGS.get(key, key.replace("_", "-"))
 
 
 def given(spec: Spec) -> dict[str, object]:

@@ -1,8 +1,9 @@
 """How long the quick commands take to start, against a Typer program that does nothing.
 
-Run it with the interpreter that has ernie-deploy installed: `.venv/bin/python scripts/bench/cli_start.py`. The two are run
-in turn, so that both see the same machine; what counts is the median of the paired differences. Exit code 1 when a
-command takes more than the limit longer than the bare program.
+    .venv/bin/python scripts/bench/cli_start.py
+
+The two are run in turn, so that both see the same machine; what counts is the median of the paired differences. Exit
+code 1 when a command takes more than the limit longer than the bare program.
 """
 
 import argparse

@@ -54,7 +54,7 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 def plan_of(case: str) -> Plan:
-    layers = completed([asked("flag", "--{flag}", decode({"engine_python": "/venv/bin/python"} | CASES[case], case))])
+    layers = completed([asked("flag", "{flag}", decode({"engine_python": "/venv/bin/python"} | CASES[case], case))])
     root = "/stände hier" if case == "fastdeploy-awkward-paths" else "/state"
     return resolve(layers, hosts.some_facts(models=()), state_root=Path(root))
 

@@ -2,18 +2,20 @@
 
 import os
 import pwd
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support import nvml
-from tests.support.deployments import Place, marked
+from tests.support.deployments import NOBODY, Place, marked, packages, python_for_nobody
 from tests.support.engines import make_engine_env
 
 ENGINES = ("fastdeploy", "vllm", "transformers")
 # Where the program would write if it did not listen to its environment.
-OURS_IN_A_HOME = (".local/state/ernie-deploy", ".local/share/ernie-deploy", ".cache/ernie-deploy", ".config/ernie-deploy")
+OURS_IN_A_HOME = tuple(f"{root}/ernie-deploy" for root in (".local/state", ".local/share", ".cache", ".config"))
 
 
 @pytest.fixture(scope="session")
@@ -36,8 +38,8 @@ def make_place(tmp_path: Path, nvml_library: Path, engine_envs: Path) -> Iterato
     """Makes places; the first is `place`, more are for tests that need several."""
     places: list[Place] = []
 
-    def make(directory: Path | None = None) -> Place:
-        place = Place(directory or tmp_path / f"place-{len(places)}", nvml_library, engine_envs)
+    def make(directory: Path | None = None, *, library: Path | None = None, engines: Path | None = None) -> Place:
+        place = Place(directory or tmp_path / f"place-{len(places)}", library or nvml_library, engines or engine_envs)
         places.append(place)
         return place
 
@@ -57,9 +59,7 @@ def place(make_place: Callable[..., Place]) -> Place:
 
 
 @pytest.fixture(scope="module")
-def running(
-    tmp_path_factory: pytest.TempPathFactory, nvml_library: Path, engine_envs: Path
-) -> Iterator[Place]:
+def running(tmp_path_factory: pytest.TempPathFactory, nvml_library: Path, engine_envs: Path) -> Iterator[Place]:
     """A deployment that is up, for tests that only look at it."""
     place = Place(tmp_path_factory.mktemp("running"), nvml_library, engine_envs)
     try:
@@ -71,6 +71,34 @@ def running(
         left = place.leave()
     assert not left, f"the module left processes running: {left}"
     assert not list(marked(place.mark))
+
+
+@pytest.fixture
+def public_place(make_place: Callable[..., Place], nvml_library: Path) -> Iterator[Place]:
+    """A place that belongs to the user nobody, for commands run through `NOBODY`."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    if shutil.which(NOBODY[0]) is None:
+        pytest.skip(f"{NOBODY[0]} is not here")
+    python = python_for_nobody()
+    if not python:
+        pytest.skip("the user nobody may run no interpreter of this version")
+    # pytest's own directories are closed to others.
+    with tempfile.TemporaryDirectory(prefix="ernie-nobody-") as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        shutil.copy(nvml_library / "libnvidia-ml.so.1", directory)
+        engine = make_engine_env(directory / "envs" / "fastdeploy")
+        engine.unlink()
+        engine.symlink_to(python)
+        (engine.parents[1] / "pyvenv.cfg").write_text(f"home = {Path(python).parent}\n")
+        place = make_place(directory / "place", library=directory, engines=directory / "envs")
+        place.python = python
+        place.environ |= packages()
+        for path in (directory / "place", *(directory / "place").rglob("*")):
+            os.chown(path, 65534, 65534)
+        yield place
+        place.leave()
 
 
 def _traces_in_the_real_home() -> dict[Path, int]:

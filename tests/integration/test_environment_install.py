@@ -348,6 +348,13 @@ def test_a_directory_that_somebody_else_made_is_never_deleted(tmp_path: Path) ->
     assert (tmp_path / "tiny-cpu" / "thesis.tex").exists()
 
 
+def test_a_file_in_the_place_of_an_environment_is_told(tmp_path: Path) -> None:
+    (tmp_path / "tiny-cpu").touch()
+    with pytest.raises(PreflightError) as refusal:
+        install(tiny(), root=tmp_path)
+    assert refusal.value.message == f"{tmp_path / 'tiny-cpu'}: Not a directory"
+
+
 def test_another_kind_of_machine_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PreflightError, match=f"is for riscv128, and this is {MACHINE}"):
         install(tiny(machines=["riscv128"]), root=tmp_path)

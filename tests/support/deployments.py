@@ -5,15 +5,17 @@ own. Nothing of ours is patched; what a test starts is found again by a mark in 
 import contextlib
 import json
 import os
+import shutil
 import signal
 import struct
 import subprocess
 import sys
+import sysconfig
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ernie_deploy.files import write_atomically
 from ernie_deploy.serve.places import token_prefix
@@ -22,6 +24,8 @@ from tests.support.engines import REPOSITORY, free_port
 
 MARK = "ERNIE_TEST_PLACE"
 PATIENCE_S = 60.0
+# Runs what follows as a user without rights.
+NOBODY: Final = (shutil.which("setpriv") or "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 SHARDS = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
 
 
@@ -52,6 +56,7 @@ class Place:
         self.mark = uuid.uuid4().hex
         self.port = free_port()
         self.engines = engines
+        self.python = sys.executable
         self.model = make_model(directory / "model")
         self.nvml_state = directory / "nvml"
         self.show(*cards)
@@ -82,7 +87,7 @@ class Place:
     ) -> "subprocess.Popen[str]":
         """A command in the background; `before` runs it through other programs, such as setpriv."""
         return subprocess.Popen(
-            [*before, sys.executable, "-m", "ernie_deploy", *words],
+            [*before, self.python, "-m", "ernie_deploy", *words],
             **{
                 "stdin": subprocess.DEVNULL,
                 "stdout": subprocess.PIPE,
@@ -191,7 +196,7 @@ def finish(process: "subprocess.Popen[str]", began: float | None = None, *, time
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()
-        raise AssertionError(f"{process.args} did not end within {timeout_s:.0f} s\n{out}\n{err}") from None
+        raise AssertionError(f"{process.args!r} did not end within {timeout_s:.0f} s\n{out}\n{err}") from None
     return Ended(process.returncode, out or "", err or "", time.monotonic() - began, time.time())
 
 
@@ -248,6 +253,22 @@ def stranger(*, environ: Mapping[str, str] | None = None) -> Iterator[int]:
     finally:
         process.kill()
         process.wait()
+
+
+def python_for_nobody() -> str:
+    """An interpreter of this version that the user NOBODY may run, with our packages; "" when there is none."""
+    here = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for python in (sys.executable, shutil.which(here, path="/usr/local/bin:/usr/bin")):
+        # Through a shell: the first program after setpriv may still be read with the rights of before.
+        command = [*NOBODY, "/bin/sh", "-c", '"$0" -c "import ernie_deploy.cli.app"', python or ""]
+        if python and subprocess.run(command, env=packages(), capture_output=True, check=False).returncode == 0:
+            return python
+    return ""
+
+
+def packages() -> dict[str, str]:
+    """What lets any interpreter of this version find our packages."""
+    return {"PYTHONPATH": os.pathsep.join((str(REPOSITORY), sysconfig.get_paths()["purelib"]))}
 
 
 def make_model(directory: Path) -> Path:

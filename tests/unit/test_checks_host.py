@@ -16,7 +16,9 @@ def exposure(*ports: Port, api_key_file: str | None = None) -> Result:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "gpu-1.example"])
 def test_a_service_open_to_others_without_a_key_is_a_warning(host: str) -> None:
     assert exposure(Port(8180, "http", host)).status == "warn"
-    assert exposure(Port(8180, "http", host), api_key_file="/etc/key").status == "pass"
+    guarded = exposure(Port(8180, "http", host), api_key_file="/etc/key")
+    assert guarded.status == "warn"
+    assert "/config-info" in guarded.message
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.0.0.9"])

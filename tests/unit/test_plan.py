@@ -21,7 +21,7 @@ ROOT = Path("/state")
 def layers(flag: dict[str, Any], environment: dict[str, Any], file: dict[str, Any]) -> tuple[Layer, ...]:
     return completed(
         (
-            asked("flag", "--{flag}", decode(flag, "command line")),
+            asked("flag", "{flag}", decode(flag, "command line")),
             asked("environment", "ERNIE_DEPLOY_{variable}", decode(environment, "environment")),
             asked("file", "deploy.yaml: {key}", decode(file, "deploy.yaml")),
         )
@@ -172,7 +172,7 @@ def test_every_preset_plans(name: str) -> None:
         ),
         (
             {"quantization": "int8"},
-            "--quantization: 'int8': fastdeploy cannot quantize this model so; it can: wint8, wint4, bf16",
+            "--quant: 'int8': fastdeploy cannot quantize this model so; it can: wint8, wint4, bf16",
         ),
         (
             {"mm_processor_kwargs": {"image_max_pixels": "12845056"}},
@@ -181,7 +181,7 @@ def test_every_preset_plans(name: str) -> None:
         ({"metrics_port": 8180}, "--metrics-port: 8180 is the service's own port"),
         ({"engine": "transformers", "max_model_len": 4096}, "--max-model-len: transformers has no such setting"),
         ({"engine_args": {"max-model-len": 5}}, "--engine-args: max-model-len: this is a key of its own"),
-        ({"gpus": [0, 1]}, "--gpus: 2 card(s) for tensor_parallel_size 1"),
+        ({"gpus": [0, 1]}, "--gpu: 2 card(s) for tensor_parallel_size 1"),
     ],
 )
 def test_an_impossible_value_is_refused_where_it_was_asked_for(flag: dict[str, Any], message: str) -> None:

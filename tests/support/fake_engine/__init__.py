@@ -23,8 +23,8 @@ Environment variables
     hang-loading         stops in the middle of loading; the port stays closed
     slow-load:<s>        loads for that long instead of FAKE_LOAD_S
     oom                  the engine's out-of-memory lines, exit 1
-    kv-small             not enough memory for the key-value cache, exit 1, unless argv or --config gives
-                         gpu_memory_utilization 0.95 or more
+    kv-small[:share]     not enough memory for the key-value cache, exit 1, unless argv or --config gives
+                         gpu_memory_utilization of that share (0.95) or more; with kv-small:2 nothing is enough
     health-304           /health says 304 (FastDeploy without weights)
     health-200-no-tokens chat requests are accepted and never answered, /health stays 200
     die-while-serving[:n] exits 1 after the first (n-th) answered chat request

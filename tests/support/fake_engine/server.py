@@ -127,7 +127,8 @@ def _load(service: Service) -> None:
         _start_worker(service)
     if "oom" in faults:
         _fail(service, scripts.out_of_memory(service.voice), 1)
-    if "kv-small" in faults and (getattr(service.options, "gpu_memory_utilization", None) or 0) < 0.95:
+    share = getattr(service.options, "gpu_memory_utilization", None) or 0
+    if "kv-small" in faults and share < faults.number("kv-small", 0.95):
         _fail(service, scripts.small_cache(service.voice), 1)
     if "exit-0" in faults:
         _fail(service, scripts.FAILED_START, 0)
