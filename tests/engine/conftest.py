@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,6 +35,13 @@ def run_cli(state: Path, *words: str, check: bool = True) -> "subprocess.Complet
     if check and done.returncode:
         pytest.fail(f"{' '.join(words)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
     return done
+
+
+@pytest.fixture
+def short_dir() -> Iterator[Path]:
+    """A directory with a short name: vLLM makes its sockets inside the state directory only where they fit."""
+    with tempfile.TemporaryDirectory(prefix="e-") as name:
+        yield Path(name)
 
 
 @pytest.fixture(scope="module", params=["transformers", "vllm"])

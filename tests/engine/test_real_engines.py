@@ -92,13 +92,13 @@ def asking(picture: bytes, question: str) -> list[object]:
     return [image_part(picture), {"type": "text", "text": question}]
 
 
-def test_a_rehearsal_leaves_no_process_no_port_and_no_file_behind(deployed: Deployed, tmp_path: Path) -> None:
+def test_a_rehearsal_leaves_no_process_no_port_and_no_file_behind(deployed: Deployed, short_dir: Path) -> None:
     before = left_behind()
     port = free_port()
-    done = run_cli(tmp_path / "state", "rehearse", "--engine", deployed.engine, "--port", str(port))
+    done = run_cli(short_dir / "state", "rehearse", "--engine", deployed.engine, "--port", str(port))
     assert "rehearsed: the whole path works here, and nothing of it is left" in done.stderr
-    assert list((tmp_path / "state").iterdir()) == []
-    assert process.with_token(token_prefix(tmp_path / "state" / "rehearsal")) == ()
+    assert list((short_dir / "state").iterdir()) == []
+    assert process.with_token(token_prefix(short_dir / "state" / "rehearsal")) == ()
     assert left_behind() == before
 
 
