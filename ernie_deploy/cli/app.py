@@ -88,6 +88,7 @@ def built(name: str) -> Any:
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     epilog="No GPU at hand? `ernie-deploy rehearse` walks the whole path with a tiny model on the CPU.",
 )

@@ -22,7 +22,10 @@ def ask(
     name: Name = None,
     as_json: Json = False,
 ) -> None:
-    """Ask the service, with pictures or a video; its reasoning and its answer are printed apart, as they come."""
+    """Ask the service something, with pictures or a video.
+
+    Its reasoning and its answer are printed apart, as they come.
+    """
     import msgspec
 
     from ernie_deploy.cli.asking import address, print_streamed, request

@@ -18,7 +18,10 @@ def check(
     list_them: Annotated[bool, typer.Option("--list", help="List the checks.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Would it work here? All checks run; each has a name, a result and a hint. Exit code 4 when one fails."""
+    """Say whether it would work here.
+
+    All checks run; each has a name, a result and a hint. Exit code 4 when one fails.
+    """
     from ernie_deploy.checks.registry import CHECKS
     from ernie_deploy.cli import stages
 

@@ -17,7 +17,10 @@ def config(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Write the engine's own launch config: its YAML, an environment file and a start script. It runs without us."""
+    """Write the engine's own launch config.
+
+    Its YAML, an environment file and a start script, which runs without us.
+    """
     from ernie_deploy.cli.stages import planned
     from ernie_deploy.engines.registry import ENGINES
     from ernie_deploy.errors import UsageError

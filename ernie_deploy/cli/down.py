@@ -14,7 +14,10 @@ def down(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Stop the service and everything it started, and verify that processes, ports and GPU memory are free."""
+    """Stop the service and everything it started.
+
+    Afterwards it is verified that processes, ports and GPU memory are free.
+    """
     from ernie_deploy.cli import stages
     from ernie_deploy.cli.stopping import report, stop, would_stop
 

@@ -11,7 +11,7 @@ from ernie_deploy.cli.options import DryRun, Json
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="Environments of engines: each in a directory of its own, never in ours.",
+    help="Make, list and remove environments of engines.",
 )
 
 Engine = Annotated[str, typer.Argument(help="transformers, vllm, fastdeploy or erniekit.")]

@@ -15,7 +15,10 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Write an annotated deploy.yaml: every key, what it means, and the value it has when left out."""
+    """Write an annotated deploy.yaml.
+
+    It has every key, what it means, and the value it has when left out.
+    """
     from importlib.resources import files
 
     from ernie_deploy.files import write_atomically

@@ -82,18 +82,19 @@ def spec_flags(command: Callable[..., None]) -> Callable[..., None]:
         flags = {flag.key: value for flag in FLAGS if (value := given.pop(flag.key)) not in (None, [])}
         command(Asked(file, flags), **given)
 
-    file_type = Annotated[
-        Path | None,
-        typer.Option("--file", "-f", help="A deploy.yaml; ./deploy.yaml when there is one.", rich_help_panel=SPEC),
-    ]
-    shared = [("file", file_type), *((flag.key, _type(flag)) for flag in FLAGS)]
-    parameters = [
-        *(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own),
-        *(inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=t) for key, t in shared),
-    ]
+    parameters = [*(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own), *_shared()]
     run.__dict__["__signature__"] = inspect.Signature(parameters)
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
+
+
+@functools.cache
+def _shared() -> tuple[inspect.Parameter, ...]:
+    """Made once for all commands: seven times over it would be felt in `--help`."""
+    file = typer.Option("--file", "-f", help="A deploy.yaml; ./deploy.yaml when there is one.", rich_help_panel=SPEC)
+    types = {"file": Annotated[Path | None, file], **{flag.key: _type(flag) for flag in FLAGS}}
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return tuple(inspect.Parameter(key, keyword, default=None, annotation=type_) for key, type_ in types.items())
 
 
 def _type(flag: Flag) -> Any:

@@ -17,7 +17,10 @@ def plan(
     presets: Annotated[bool, typer.Option("--presets", help="List the presets.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what `up` would run: the values, and the exact command to paste into a shell. Nothing is started."""
+    """Show what `up` would run, and why.
+
+    The values with their origin, and the exact command to paste into a shell. Nothing is started.
+    """
     from ernie_deploy.cli.stages import planned
     from ernie_deploy.engines.start_script import pasteable
     from ernie_deploy.plan.explain import lines

@@ -16,7 +16,10 @@ def rehearse(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Walk the whole path on the CPU, real engine and tiny model: plan, checks, up, ready, smoke, a picture, down."""
+    """Walk the whole path on the CPU with a tiny model.
+
+    A real engine, a model that really sees: plan, checks, up, ready, smoke, a picture, down. Nothing is left behind.
+    """
     from ernie_deploy.cli import rehearsal, stages
     from ernie_deploy.cli.starting import bring_up
     from ernie_deploy.engines.start_script import pasteable

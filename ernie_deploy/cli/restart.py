@@ -6,7 +6,10 @@ from ernie_deploy.cli.options import Asked, Json, spec_flags
 
 @spec_flags
 def restart(asked: Asked, as_json: Json = False) -> None:
-    """Stop what runs under this name and start the plan anew, with the flags and files of now."""
+    """Stop what runs and start the plan anew.
+
+    What counts are the flags and files of now, not those of the earlier `up`.
+    """
     from ernie_deploy.cli import stages
     from ernie_deploy.cli.starting import bring_up
     from ernie_deploy.errors import UserInterruptError

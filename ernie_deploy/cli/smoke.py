@@ -25,7 +25,10 @@ def smoke(
     list_them: Annotated[bool, typer.Option("--list", help="List the probes.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Prove what the service can do: a few requests whose answers are right or wrong. Exit code 7 when one is wrong."""
+    """Prove what the service can do.
+
+    A few requests whose answers are right or wrong. Exit code 7 when one is wrong.
+    """
     from ernie_deploy.cli import smoking
     from ernie_deploy.cli.asking import address
     from ernie_deploy.smoke.registry import PROBES

@@ -3,7 +3,6 @@
 rich is imported where a table is drawn: `version` and `status` must not wait for it.
 """
 
-import contextlib
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -41,8 +40,11 @@ def piece(text: str) -> None:
 
 def say(text: str) -> None:
     """Anything that is not the result. When nobody reads it any more, that is no reason to stop."""
-    with contextlib.suppress(BrokenPipeError):
+    try:
         print(text, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        # What is still in the buffer must go somewhere, or the interpreter ends with 120.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def heading(text: str) -> None:

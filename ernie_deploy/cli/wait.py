@@ -13,7 +13,10 @@ def wait(
     timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds; the plan's own otherwise.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Wait until a deployment that was started has generated a token. It is left running, whatever happens."""
+    """Wait until a started deployment generates a token.
+
+    It is left running, whatever happens.
+    """
     import msgspec
 
     from ernie_deploy.cli import stages

@@ -174,7 +174,7 @@ def _mounts() -> tuple[Mount, ...]:
     threads = [threading.Thread(target=measure, args=(path,), daemon=True) for path in partitions]
     _run(threads, MOUNT_TIMEOUT_S)
     return tuple(
-        Mount(path, *size, is_read_only="ro" in partitions[path].opts.split(","))
+        Mount(host.as_text(path), *size, is_read_only="ro" in partitions[path].opts.split(","))
         for path, size in sorted(dict(sizes).items())
     )
 

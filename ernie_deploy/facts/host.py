@@ -31,6 +31,11 @@ def proxies(environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(sorted(name for name, value in environ.items() if name.lower() in _PROXIES and value))
 
 
+def as_text(name: str) -> str:
+    """A name of the system's, with `?` for bytes that are no text in this locale: facts can be written down."""
+    return name.encode(errors="replace").decode()
+
+
 def command_line(argv: Sequence[str]) -> str:
     """`python3 -m vllm … --api-key ***`: enough to know a process by, without the secrets in its arguments."""
     if not argv:
@@ -42,7 +47,7 @@ def command_line(argv: Sequence[str]) -> str:
         is_secret = bool(_SECRET_FLAG.search(flag)) and (word.startswith("-") or bool(equals))
         words.append("***" if hides_next else f"{flag}=***" if is_secret and equals else word)
         hides_next = is_secret and not equals
-    line = " ".join(" ".join(words).split())
+    line = as_text(" ".join(" ".join(words).split()))
     return line if len(line) <= _COMMAND_LENGTH else f"{line[: _COMMAND_LENGTH - 1]}…"
 
 

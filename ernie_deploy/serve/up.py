@@ -47,25 +47,25 @@ def stand_up(plan: Plan, launch: Launch, store: Store, environ: Mapping[str, str
                 hint=f"replace it with: ernie-deploy restart --name {plan.name} (and the same flags)",
             )
         return Standing(run, None)
-    leftovers = _clear(plan.name, store)
+    leftovers = _clear(plan, store)
     engine = start(plan, launch, store, environ)
     started = store.read()
     return Standing(started or Run(plan, launch, "starting", time.time()), engine, leftovers)
 
 
-def _clear(name: str, store: Store) -> int:
+def _clear(plan: Plan, store: Store) -> int:
     """Stop what an earlier run has left behind, and count it.
 
     Behind a record that cannot be read a healthy service may be running: that is for a person to end.
     """
     if store.is_damaged() and store.family():
         raise PreflightError(
-            f"the record of {name!r} is damaged, and processes of it are running",
-            hint=f"stop them with: ernie-deploy down --name {name}",
+            f"the record of {plan.name!r} is damaged, and processes of it are running",
+            hint=f"stop them with: ernie-deploy down --name {plan.name}",
         )
     with interrupts.held():
         stopped = process.stop(
-            None, store.family, grace_s=process.WORKER_GRACE_S, is_in_a_hurry=lambda: interrupts.is_in_a_hurry
+            None, store.family, grace_s=plan.stop_grace_s.value, is_in_a_hurry=lambda: interrupts.is_in_a_hurry
         )
     if stopped.left:
         raise PreflightError(

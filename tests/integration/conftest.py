@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import nvml
-from tests.support.deployments import NOBODY, Place, marked, packages, python_for_nobody
+from tests.support.deployments import NOBODY, Ahead, Place, packages, python_for_nobody
 from tests.support.engines import make_engine_env
 
 ENGINES = ("fastdeploy", "vllm", "transformers")
@@ -58,19 +58,32 @@ def place(make_place: Callable[..., Place]) -> Place:
     return make_place()
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, nvml_library: Path, engine_envs: Path) -> Iterator[Place]:
-    """A deployment that is up, for tests that only look at it."""
-    place = Place(tmp_path_factory.mktemp("running"), nvml_library, engine_envs)
-    try:
-        ended = place.up()
-        assert ended.code == 0, ended.err
-        yield place
-    finally:
-        place.run("down")
-        left = place.leave()
-    assert not left, f"the module left processes running: {left}"
-    assert not list(marked(place.mark))
+@pytest.fixture(scope="session")
+def ahead(tmp_path_factory: pytest.TempPathFactory, nvml_library: Path, engine_envs: Path) -> Iterator[Ahead]:
+    """Brings deployments up before they are needed."""
+    ahead = Ahead(lambda: Place(tmp_path_factory.mktemp("deployed"), nvml_library, engine_envs))
+    yield ahead
+    ahead.close()
+
+
+@pytest.fixture
+def deployed(ahead: Ahead) -> Iterator[Place]:
+    """A place of its own in which FastDeploy is up and ready."""
+    place = ahead.take()
+    yield place
+    engines = place.engine_pids()
+    place.leave()
+    assert not engines, f"the test left engines running: {engines}"
+
+
+@pytest.fixture(scope="session")
+def running(ahead: Ahead) -> Iterator[Place]:
+    """A deployment that is up, for all tests that only look at it."""
+    place = ahead.take()
+    yield place
+    place.run("down")
+    left = place.leave()
+    assert not left, f"after down processes were still running: {left}"
 
 
 @pytest.fixture

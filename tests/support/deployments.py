@@ -13,7 +13,9 @@ import sys
 import sysconfig
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -65,7 +67,6 @@ class Place:
             "HOME": str(self.home),
             "LANG": "C.UTF-8",
             "PYTHONPATH": str(REPOSITORY),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "ERNIE_DEPLOY_STATE": str(self.state),
             "ERNIE_DEPLOY_ENGINES": str(directory / "engines"),
             "FAKE_LOAD_S": "0.05",
@@ -152,6 +153,11 @@ class Place:
         run = self.run_on_record(name)
         return int(run["leader"][0]) if run and run["leader"] else None
 
+    def is_proven(self, name: str = "ernie") -> bool:
+        """Whether it is on record that a token came out."""
+        run = self.run_on_record(name)
+        return run is not None and run["phase"] == "ready"
+
     def log(self, name: str = "ernie") -> str:
         """The engine's output so far."""
         path = self.state / name / "logs" / "engine.log"
@@ -180,12 +186,43 @@ class Place:
         return pid
 
     def leave(self) -> list[int]:
-        """Kill everything that was started here and is still there; its pids."""
+        """Kill everything that was started here and is still there; its pids. Quicker than `down`, and no proof."""
         left = [pid for pid, _ in marked(self.mark)]
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        eventually(lambda: not list(marked(self.mark)))
         return left
+
+
+class Ahead:
+    """Deployments that are brought up while other tests run: most of that time is waiting."""
+
+    COUNT = 2
+
+    def __init__(self, make: Callable[[], Place]) -> None:
+        self._make = make
+        self._pool = ThreadPoolExecutor(max_workers=1)
+        self._coming: deque[Future[Place]] = deque()
+
+    def take(self) -> Place:
+        """One that is ready."""
+        while len(self._coming) <= self.COUNT:
+            self._coming.append(self._pool.submit(self._bring_up))
+        return self._coming.popleft().result()
+
+    def close(self) -> None:
+        """End those that nobody took."""
+        self._pool.shutdown()
+        for coming in self._coming:
+            coming.result().leave()
+
+    def _bring_up(self) -> Place:
+        place = self._make()
+        place.environ |= {"FAKE_MAX_S": "900", "FAKE_WORKER_MAX_S": "900"}
+        ended = place.up()
+        assert ended.code == 0, ended.err
+        return place
 
 
 def finish(process: "subprocess.Popen[str]", began: float | None = None, *, timeout_s: float = PATIENCE_S) -> Ended:
@@ -198,6 +235,13 @@ def finish(process: "subprocess.Popen[str]", began: float | None = None, *, time
         out, err = process.communicate()
         raise AssertionError(f"{process.args!r} did not end within {timeout_s:.0f} s\n{out}\n{err}") from None
     return Ended(process.returncode, out or "", err or "", time.monotonic() - began, time.time())
+
+
+def side_by_side(jobs: Mapping[str, Callable[[], Ended]]) -> dict[str, Ended]:
+    """Run several commands at once, each in a place of its own: most of their time is waiting."""
+    with ThreadPoolExecutor(max_workers=5) as pool:
+        futures = {name: pool.submit(job) for name, job in jobs.items()}
+        return {name: future.result() for name, future in futures.items()}
 
 
 def eventually(condition: Callable[[], object], *, timeout_s: float = 30.0) -> None:

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 from . import brain, dialects, scripts
 
+POLL_S = 0.02
 WORKER = Path(__file__).parent.parent / "fastdeploy" / "worker" / "worker_process.py"
 
 
@@ -43,7 +44,8 @@ class Service:
     voice: dialects.Voice
     options: argparse.Namespace
     faults: Faults
-    stop: threading.Event = field(default_factory=threading.Event)
+    # Set by a signal, so no Event: its lock may be held by what the signal has interrupted.
+    is_stopping: bool = False
     answered: int = 0
     worker: subprocess.Popen[bytes] | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -98,7 +100,7 @@ def run(engine: dialects.Engine, version: str, options: argparse.Namespace) -> N
 
 def _listen_to_signals(service: Service) -> None:
     def end(_signal: int, _frame: FrameType | None) -> None:
-        service.stop.set()
+        service.is_stopping = True
 
     signal.signal(signal.SIGINT, end)
     signal.signal(signal.SIGTERM, signal.SIG_IGN if "ignore-term" in service.faults else end)
@@ -140,7 +142,10 @@ def _load(service: Service) -> None:
 
 
 def _wait(service: Service, seconds: float | None) -> None:
-    if service.stop.wait(seconds):
+    end = time.monotonic() + (float("inf") if seconds is None else seconds)
+    while not service.is_stopping and (left_s := end - time.monotonic()) > 0:
+        time.sleep(min(left_s, POLL_S))
+    if service.is_stopping:
         raise SystemExit(0)
 
 
@@ -214,7 +219,8 @@ def _serve(service: Service) -> None:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     for line in scripts.serving(service.voice, options):
         service.log(line)
-    while not service.stop.wait(0.05):
+    while not service.is_stopping:
+        time.sleep(POLL_S)
         code = service.worker.poll() if service.worker else None
         if code is not None and service.voice.engine == "fastdeploy":
             service.log(f"Worker process has died in the background (code={code}). API server is forced to stop.")
@@ -334,8 +340,7 @@ class Handler(BaseHTTPRequestHandler):
     def _chat(self, request: brain.Request) -> None:
         faults = self.service.faults
         if "health-200-no-tokens" in faults:
-            self.service.stop.wait()
-            return
+            threading.Event().wait()
         said = self._say(request)
         if request.stream:
             self._stream(request, said)

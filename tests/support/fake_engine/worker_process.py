@@ -3,15 +3,16 @@
 import os
 import signal
 import sys
-import threading
+import time
 from types import FrameType
 
 
 def main() -> None:
-    ended = threading.Event()
+    has_ended = False
 
     def end(_signal: int, _frame: FrameType | None) -> None:
-        ended.set()
+        nonlocal has_ended
+        has_ended = True
 
     if "orphan-worker" in os.environ.get("FAKE_FAULTS", "").split(","):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -22,7 +23,9 @@ def main() -> None:
     print("Before running the profile, the memory usage info is as follows:", flush=True)
     print("------- available_kv_cache_memory:12.5 GB --------", flush=True)
     print("------- num_blocks_global: 1024 --------", flush=True)
-    ended.wait(float(os.environ.get("FAKE_WORKER_MAX_S", "120")))
+    until = time.monotonic() + float(os.environ.get("FAKE_WORKER_MAX_S", "120"))
+    while not has_ended and time.monotonic() < until:
+        time.sleep(0.02)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,47 @@
+"""`--json` of every command that reports is JSON and nothing else, with the keys that scripts read."""
+
+import pytest
+
+from tests.support.deployments import Place
+
+
+@pytest.mark.parametrize(
+    ("words", "keys"),
+    [
+        ("plan", {"plan", "launch"}),
+        ("check", {"results", "facts", "plan"}),
+        ("up", {"name", "state", "was_running", "after_s", "url", "model", "launch"}),
+    ],
+)
+def test_a_report_on_a_plan_is_json(running: Place, words: str, keys: set[str]) -> None:
+    ended = running.run(words, *running.flags(), "--json")
+    assert ended.json().keys() >= keys
+    assert ended.code == (0 if words != "check" else ended.code)
+
+
+def test_status_is_json(running: Place) -> None:
+    (said,) = running.run("status", "--json").json()
+    assert (said["name"], said["state"], said["health"], said["left"]) == ("ernie", "ready", 200, 0)
+    assert (said["pid"], said["url"]) == (running.leader(), f"http://127.0.0.1:{running.port}")
+
+
+def test_wait_is_json(running: Place) -> None:
+    assert running.run("wait", "--json").json().keys() == {"name", "state", "after_s", "url"}
+
+
+def test_config_is_json(running: Place) -> None:
+    out = running.directory / "config"
+    assert running.run("config", *running.flags(), "--out", str(out), "--json").json()["written"] is True
+
+
+def test_down_is_json(place: Place) -> None:
+    said = place.run("down", "--json").json()
+    assert said == {
+        "name": "ernie",
+        "found": 0,
+        "killed": 0,
+        "interrupted": None,
+        "processes_left": [],
+        "ports_left": [],
+        "gpu_memory_left": [],
+    }
