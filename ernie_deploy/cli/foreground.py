@@ -26,6 +26,6 @@ def follow(plan: Plan, store: Store, standing: Standing) -> None:
     except KeyboardInterrupt:
         ui.say("stopping (Ctrl-C again to kill it)")
         stopped = take_down(store, grace_s=plan.stop_grace_s.value, engine=standing.engine)
-        raise UserInterruptError(f"interrupted; stopped {stopped.found} processes") from None
+        raise UserInterruptError(f"interrupted; stopped {ui.processes(stopped.found)}") from None
     take_down(store, grace_s=plan.stop_grace_s.value, engine=standing.engine)
     raise EngineError(f"the engine ended by itself ({how})", hint=f"its log: {store.engine_log}")

@@ -101,6 +101,7 @@ def _type(flag: Flag) -> Any:
     return Annotated[flag.type | None, typer.Option(*flag.names, help=flag.help, rich_help_panel=flag.panel)]
 
 
+Rehearse = Annotated[bool, typer.Option("--rehearse", help="The tiny rehearsal model on the CPU instead.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Name = Annotated[
     str | None,

@@ -1,28 +1,33 @@
 """`ernie-deploy restart`"""
 
 from ernie_deploy.cli import ui
-from ernie_deploy.cli.options import Asked, Json, spec_flags
+from ernie_deploy.cli.options import Asked, DryRun, Json, Rehearse, spec_flags
 
 
 @spec_flags
-def restart(asked: Asked, as_json: Json = False) -> None:
+def restart(asked: Asked, rehearse: Rehearse = False, dry_run: DryRun = False, as_json: Json = False) -> None:
     """Stop what runs and start the plan anew.
 
     What counts are the flags and files of now, not those of the earlier `up`.
     """
     from ernie_deploy.cli import stages
-    from ernie_deploy.cli.starting import bring_up
+    from ernie_deploy.cli.rehearsal import as_rehearsal
+    from ernie_deploy.cli.starting import bring_up, show_launch
     from ernie_deploy.errors import UserInterruptError
     from ernie_deploy.serve.down import take_down
 
-    made = stages.planned(asked)
+    made = stages.planned(as_rehearsal(asked) if rehearse else asked)
     store = stages.store_of(made.plan.name)
+    if dry_run:
+        stages.require(stages.check(stages.without_running(made, store)))
+        show_launch(made, as_json=as_json)
+        return
     with store.locked("restart"):
         # What is about to be stopped stands in nobody's way; all else is judged while it still serves.
         stages.require(stages.check(stages.without_running(made, store)))
         stopped = take_down(store, grace_s=made.plan.stop_grace_s.value)
         if stopped.hurried:
-            raise UserInterruptError(f"interrupted; stopped {stopped.found} processes, and nothing was started")
+            raise UserInterruptError(f"interrupted; stopped {ui.processes(stopped.found)}, and nothing was started")
         made, _, ended = bring_up(made, store)
     if as_json:
         ui.json({"name": made.plan.name, "state": "ready", "after_s": ended and ended.after_s,

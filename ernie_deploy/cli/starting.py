@@ -7,6 +7,7 @@ from ernie_deploy.cli import ui
 from ernie_deploy.cli.stages import Planned, name_flag, resolved
 from ernie_deploy.diagnose.explain import Signature, explain
 from ernie_deploy.engines.registry import ENGINES
+from ernie_deploy.engines.start_script import pasteable
 from ernie_deploy.errors import EngineError, UserInterruptError
 from ernie_deploy.plan.layers import Layer
 from ernie_deploy.plan.values import Plan, Setting
@@ -60,14 +61,14 @@ def _once(made: Planned, store: Store, *, wait: bool) -> tuple[Standing, Ended |
         standing = stand_up(made.plan, made.launch, store, os.environ)
         engine = standing.engine
         if standing.leftovers:
-            ui.say(f"stopped {standing.leftovers} processes that an earlier run had left behind")
+            ui.say(f"stopped {ui.processes(standing.leftovers)} that an earlier run had left behind")
         ended = wait_until_ready(made.plan, store, standing) if wait else None
     except KeyboardInterrupt:
         if is_adopted:
             raise UserInterruptError(f"interrupted; {made.plan.name!r} was there before and goes on") from None
         ui.say("interrupted: stopping what was started (Ctrl-C again to kill it)")
         stopped = take_down(store, grace_s=made.plan.stop_grace_s.value, engine=engine)
-        raise UserInterruptError(f"interrupted; stopped {stopped.found} processes") from None
+        raise UserInterruptError(f"interrupted; stopped {ui.processes(stopped.found)}") from None
     if ended and ended.problem:
         # Said before anything is stopped: workers that cling on must not delay the news.
         ui.say(f"{ended.after_s:7.1f} s  {ended.problem}")
@@ -111,6 +112,14 @@ def _remedied(made: Planned, known: Signature) -> Planned:
     reasons = dict.fromkeys(known.remedy, f"the documented remedy: {known.cause}")
     layer = Layer("remedy", "remedy", decode(known.remedy, f"remedy {known.id}"), reasons)
     return resolved((layer, *made.layers), made.facts)
+
+
+def show_launch(made: Planned, *, as_json: bool) -> None:
+    """What a dry run prints: the command that would run."""
+    if as_json:
+        ui.json({"name": made.plan.name, "launch": made.launch})
+    else:
+        ui.out(pasteable(made.launch))
 
 
 def standing_of(store: Store) -> Standing | None:

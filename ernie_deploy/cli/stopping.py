@@ -60,7 +60,7 @@ def report(name: str, stopped: Verified) -> str:
     how = f", {stopped.killed} of them killed" if stopped.killed else ""
     first = f"interrupted `{stopped.interrupted}`; " if stopped.interrupted else ""
     ports = f"; port {stopped.ports_left[0]} is held by somebody else" if stopped.ports_left else ""
-    return f"{first}stopped {stopped.found} processes{how}; nothing of {name!r} is left{ports}"
+    return f"{first}stopped {ui.processes(stopped.found)}{how}; nothing of {name!r} is left{ports}"
 
 
 def would_stop(store: Store, *, as_json: bool) -> None:

@@ -47,6 +47,11 @@ def say(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
+def processes(count: int) -> str:
+    """`1 process`, `2 processes`."""
+    return "1 process" if count == 1 else f"{count} processes"
+
+
 def heading(text: str) -> None:
     """A title above a part of the result; bold on a terminal."""
     print(_styled(text, 1, sys.stdout), flush=True)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ernie_deploy.cli import ui
-from ernie_deploy.cli.options import Asked, DryRun, Json, spec_flags
+from ernie_deploy.cli.options import Asked, DryRun, Json, Rehearse, spec_flags
 
 
 @spec_flags
@@ -13,7 +13,7 @@ def up(
     asked: Asked,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until a token came out.")] = True,
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay with the engine until it ends.")] = False,
-    rehearse: Annotated[bool, typer.Option("--rehearse", help="The tiny rehearsal model on the CPU instead.")] = False,
+    rehearse: Rehearse = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -21,14 +21,13 @@ def up(
     from ernie_deploy.cli import stages
     from ernie_deploy.cli.foreground import follow
     from ernie_deploy.cli.rehearsal import as_rehearsal
-    from ernie_deploy.cli.starting import bring_up
-    from ernie_deploy.engines.start_script import pasteable
+    from ernie_deploy.cli.starting import bring_up, show_launch
 
     made = stages.planned(as_rehearsal(asked) if rehearse else asked)
     store = stages.store_of(made.plan.name)
     if dry_run:
         stages.require(stages.check(stages.without_running(made, store)))
-        ui.out(pasteable(made.launch))
+        show_launch(made, as_json=as_json)
         return
     with store.locked("up"):
         if store.leader() is None:
