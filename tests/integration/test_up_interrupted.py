@@ -79,7 +79,7 @@ def test_up_clears_what_a_killed_engine_left_behind_and_starts_anew(place: Place
     place.show(nvml.L20.with_(used_mib=40_003, processes=((worker, 40_000),)))
     again = place.up("--grace", "2")
     assert again.code == 0, again.err
-    assert "stopped 1 processes that an earlier run had left behind" in again.err
+    assert "stopped 1 process that an earlier run had left behind" in again.err
     assert not is_running(worker)
     assert place.leader() not in (None, pid)
     place.show(nvml.L20)
