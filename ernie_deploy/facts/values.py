@@ -139,7 +139,8 @@ def _without_tenants(gpu: Gpu, pids: Collection[int]) -> Gpu:
     gone = [tenant for tenant in gpu.tenants if tenant.pid in pids]
     if not gone:
         return gpu
-    freed = sum(tenant.used_mib or 0 for tenant in gone)
-    used = None if gpu.used_mib is None else max(0, gpu.used_mib - freed)
+    sizes = [tenant.used_mib for tenant in gone if tenant.used_mib is not None]
+    is_known = gpu.used_mib is not None and len(sizes) == len(gone)
+    used = max(0, (gpu.used_mib or 0) - sum(sizes)) if is_known else None
     left = tuple(tenant for tenant in gpu.tenants if tenant.pid not in pids)
     return msgspec.structs.replace(gpu, used_mib=used, tenants=left)
