@@ -6,11 +6,18 @@ from pathlib import Path
 
 from ernie_deploy.plan.values import Plan
 
+UNQUANTIZED = "bf16"
+
 
 def given(plan: Plan, keys: Iterable[str]) -> dict[str, object]:
-    """The settings among `keys` that have a value, in that order, by key."""
+    """The settings among `keys` that a flag can say, in that order, by key.
+
+    Not said are values left to the engine, bf16 (the weights as they are) and the refusal to run remote code: for these
+    the engines have no flag, but do so when nothing is said.
+    """
     found = {key: getattr(plan, key).value for key in keys}
-    return {key: value for key, value in found.items() if value is not None}
+    unsaid = {"quantization": UNQUANTIZED, "trust_remote_code": False}
+    return {key: value for key, value in found.items() if value is not None and value != unsaid.get(key)}
 
 
 def words(options: Mapping[str, object]) -> tuple[str, ...]:

@@ -66,10 +66,7 @@ def config_files(plan: Plan) -> tuple[File, ...]:
 
 
 def _options(plan: Plan) -> dict[str, object]:
-    options = arguments.given(plan, KEYS)
-    if options.get("quantization") == "bf16":
-        del options["quantization"]
-    return options | plan.engine_args.value
+    return arguments.given(plan, KEYS) | plan.engine_args.value
 
 
 def _model(plan: Plan) -> str:

@@ -49,10 +49,5 @@ def _model(plan: Plan) -> str:
 
 
 def _options(plan: Plan) -> dict[str, object]:
-    options = arguments.given(plan, KEYS)
-    if options.get("quantization") == "bf16":
-        del options["quantization"]
-    if not options["trust_remote_code"]:
-        del options["trust_remote_code"]
-    device = "cpu" if plan.device.value == "cpu" else "cuda"
-    return options | {"device": device, "dtype": "bfloat16"} | plan.engine_args.value
+    fixed = {"device": plan.device.value, "dtype": "bfloat16"}
+    return arguments.given(plan, KEYS) | fixed | plan.engine_args.value

@@ -53,10 +53,6 @@ def config_files(plan: Plan) -> tuple[File, ...]:
 
 def _options(plan: Plan) -> dict[str, object]:
     options = arguments.given(plan, KEYS)
-    if options.get("quantization") == "bf16":
-        del options["quantization"]
-    if not options["trust_remote_code"]:
-        del options["trust_remote_code"]
     if "tool_call_parser" in options:
         options["enable_auto_tool_choice"] = True  # the parser alone is refused
     return options | plan.engine_args.value

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ernie_deploy import files
+from ernie_deploy import files, process
 from ernie_deploy.checks.ports import clash
 from ernie_deploy.facts.collect import collect, look_at_python
 from ernie_deploy.facts.values import Facts, GpuFacts, Listener, ModelFacts
@@ -25,6 +25,7 @@ REPOSITORY = Path(__file__).parents[2]
 PROGRAM = """
 import sys
 import msgspec
+from ernie_deploy import process
 from ernie_deploy.facts.collect import collect
 for _ in sys.stdin:
     sys.stdout.buffer.write(msgspec.json.encode(collect(environ={"PATH": ""})) + b"\\n")
@@ -330,7 +331,10 @@ def test_an_interpreter_that_hangs_is_stopped_with_its_children(tmp_path: Path) 
     assert found.problem == "it did not answer within 1 s"
     assert time.monotonic() - began < 10
     child = int((tmp_path / "pid").read_text())
-    assert not Path(f"/proc/{child}").exists() or b"\nState:\tZ" in Path(f"/proc/{child}/status").read_bytes()
+    # KILL is sent, not awaited: on a busy machine the kernel takes its time.
+    while process.identify(child) and time.monotonic() - began < 20:
+        time.sleep(0.05)
+    assert process.identify(child) is None
 
 
 def test_interpreters_on_the_path_are_looked_at_beside_those_asked_for(tmp_path: Path) -> None:
