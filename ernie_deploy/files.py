@@ -1,8 +1,10 @@
-"""Files written whole or not at all, and sizes as people say them."""
+"""Files written whole or not at all, paths as people write them, and sizes as they say them."""
 
 import os
 import tempfile
 from pathlib import Path
+
+from ernie_deploy.errors import UsageError
 
 
 def write_atomically(target: Path, content: str | bytes, mode: int = 0o644) -> None:
@@ -33,6 +35,16 @@ def _sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def absolute(text: str) -> Path:
+    """`~/models` → `/home/me/models`, without looking whether it exists. Raises UsageError for a home that is not."""
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:
+        user = text.partition("/")[0].removeprefix("~")
+        why = f"there is no user {user!r}" if user else "there is no home directory for this user"
+        raise UsageError(f"{text}: {why}", hint="write the whole path, beginning with /") from None
 
 
 def human_size(size_bytes: float) -> str:

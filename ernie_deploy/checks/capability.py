@@ -16,13 +16,13 @@ def judge(subject: Subject) -> Result:
     engine = subject.plan.engine.value
     needed = cards().compute_capability[engine]
     chosen = gpu.chosen(subject)
-    unfit = [card for card in chosen if card.compute_capability and not _suits(card.compute_capability, needed)]
+    unfit = [card for card in chosen if _is_told(card) and not _suits(card.compute_capability or "", needed)]
     if unfit:
         names = ", ".join(f"card {card.index} ({card.name}) has {card.compute_capability}" for card in unfit)
         wanted = " or ".join(needed.supported) or f"{needed.at_least} or later"
         message = f"{names}; {engine} runs on {wanted}: {needed.why}"
         return Result(NAME, "fail", message, f"choose a card of compute capability {wanted} with --gpu")
-    silent = [card for card in chosen if not card.compute_capability]
+    silent = [card for card in chosen if not _is_told(card)]
     if silent:
         message = f"card {silent[0].index} does not tell its compute capability"
         return Result(NAME, "warn", message, f"make sure that {silent[0].name} is one of those that {engine} supports")
@@ -42,6 +42,14 @@ def _wheel(subject: Subject, needed: Capability, chosen: tuple[Gpu, ...]) -> Res
             return Result(NAME, "warn", message, hint)
     message = f"no wheel of {version} has kernels for all of {versions}"
     return Result(NAME, "fail", message, f"take version {needed.wheels_until} or later, or cards of one kind")
+
+
+def _is_told(card: Gpu) -> bool:
+    """Facts may come from another host's file, with anything in place of `8.9`."""
+    try:
+        return bool(Version(card.compute_capability or ""))
+    except InvalidVersion:
+        return False
 
 
 def _suits(capability: str, needed: Capability) -> bool:

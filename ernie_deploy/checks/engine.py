@@ -4,6 +4,7 @@ from packaging.version import InvalidVersion, Version
 
 from ernie_deploy.catalog.load import engines
 from ernie_deploy.checks.base import Result, Subject
+from ernie_deploy.engines.arguments import install_command
 from ernie_deploy.facts.values import EnvironmentFacts
 
 NAME = "engine"
@@ -12,7 +13,7 @@ NAME = "engine"
 def judge(subject: Subject) -> Result:
     engine = subject.plan.engine.value
     python = subject.plan.engine_python.value
-    hint = f"`ernie-deploy engine install {engine}`, or name an interpreter that has it: --engine-python PATH"
+    hint = f"`{install_command(subject.plan)}`, or name an interpreter that has it: --engine-python PATH"
     if python is None:
         return Result(NAME, "fail", f"no interpreter with {engine} was found{_problems(subject)}", hint)
     found = next((one for one in subject.facts.environments if one.python == python), None)
@@ -36,7 +37,7 @@ def _version(subject: Subject, found: EnvironmentFacts) -> Result:
         message = f"{has} has a version that cannot be compared with {known.minimum_version}"
         return Result(NAME, "warn", message, f"make sure that it is {known.minimum_version} or later")
     if is_old:
-        hint = f"`ernie-deploy engine install {engine}` installs {known.version}"
+        hint = f"`{install_command(subject.plan)}` installs {known.version}"
         return Result(NAME, "fail", f"{has} is older than {known.minimum_version}: {known.needs}", hint)
     if subject.plan.device.value == "cpu" and engine == "vllm" and not _is_built_for_cpu(found):
         message = f"{has} is a build for GPUs, which does not start on a CPU"

@@ -15,7 +15,7 @@ def judge(subject: Subject) -> Result:
     if why := gpu.why_skipped(subject):
         return Result(NAME, "skip", why)
     chosen = gpu.chosen(subject)
-    doubts = [result for result in (_too_small(subject, chosen), _too_full(subject, chosen)) if result]
+    doubts = [result for result in (judge(subject, chosen) for judge in (_too_small, _too_heavy, _too_full)) if result]
     doubts.sort(key=lambda result: result.status != "fail")
     return next(iter(doubts), _roomy(subject, chosen))
 
@@ -65,9 +65,28 @@ def _smallest_group(rows: Iterable[Holds]) -> list[Holds]:
     return [row for row in ordered if row.cards == ordered[0].cards]
 
 
+def _too_heavy(subject: Subject, chosen: tuple[Gpu, ...]) -> Result | None:
+    """Also without a published minimum: a card that cannot even hold its share of the weights."""
+    needed_mib = _weights_mib(subject, chosen)
+    small = [card for card in chosen if card.total_mib < needed_mib]
+    if not small:
+        return None
+    engine = subject.plan.engine.value
+    names = ", ".join(gpu.describe(card) for card in small)
+    message = f"{names}: too small: the weights alone take {needed_mib:.0f} MiB of each card"
+    # What holds bf16 holds every quantization, and its minimum is published for every engine.
+    least = min(row.gb for row in cards().holds[engine] if (row.quantization, row.cards) == ("bf16", 1))
+    size_gb = min(sold_as_gb(card.total_mib) for card in chosen)
+    return Result(NAME, "fail", message, _what_would_fit(engine, size_gb, len(chosen), least))
+
+
+def _weights_mib(subject: Subject, chosen: Sequence[Gpu]) -> float:
+    """What the weights take of each card."""
+    return cards().weights_gib.get(subject.plan.quantization.value or "bf16", 0.0) * 1024 / len(chosen)
+
+
 def _too_full(subject: Subject, chosen: tuple[Gpu, ...]) -> Result | None:
-    weights_gib = cards().weights_gib.get(subject.plan.quantization.value or "bf16", 0.0)
-    needed_mib = weights_gib * 1024 / len(chosen)
+    needed_mib = _weights_mib(subject, chosen)
     full = [card for card in chosen if card.used_mib is not None and card.total_mib - card.used_mib < needed_mib]
     busy = [card for card in chosen if (card.used_mib or 0) > cards().used_warn_mib]
     if full:

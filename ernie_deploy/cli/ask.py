@@ -28,7 +28,7 @@ def ask(
     """
     import msgspec
 
-    from ernie_deploy.cli.asking import address, print_streamed, request
+    from ernie_deploy.cli.asking import address, print_streamed, request, require_answer
     from ernie_deploy.client import Client, collect
 
     asked = request(question, image or [], video, max_tokens, temperature)
@@ -36,5 +36,6 @@ def ask(
         if as_json:
             answer = collect(client.stream(asked))
             ui.json({key: value for key, value in msgspec.to_builtins(answer).items() if key != "raw"})
+            require_answer(answer.content + "".join(call.name for call in answer.tool_calls), answer.finish_reason)
         else:
             print_streamed(client.stream(asked))

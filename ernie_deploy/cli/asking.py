@@ -62,6 +62,11 @@ def print_streamed(deltas: Iterable[Delta]) -> None:
         answer += delta.content + "".join(part.arguments for part in delta.tool_parts)
         finish = delta.finish_reason or finish
     ui.out("")
+    require_answer(answer, finish)
+
+
+def require_answer(answer: str, finish: str | None) -> None:
+    """Say when an answer was cut. Raises VerifyError when it is empty."""
     if finish == "length":
         ui.say("the answer was cut at --max-tokens")
     if not answer.strip():

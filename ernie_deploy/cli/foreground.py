@@ -1,10 +1,10 @@
 """Staying with an engine: its log to the terminal, its end is ours, Ctrl-C stops all of it."""
 
-import sys
 import time
 
 from ernie_deploy.cli import ui
-from ernie_deploy.errors import EngineError, UserInterruptError
+from ernie_deploy.cli.starting import failure
+from ernie_deploy.errors import UserInterruptError
 from ernie_deploy.plan.values import Plan
 from ernie_deploy.serve.down import take_down
 from ernie_deploy.serve.journal import Tail
@@ -15,17 +15,25 @@ POLL_S = 0.2
 
 
 def follow(plan: Plan, store: Store, standing: Standing) -> None:
-    """Return never normally: UserInterruptError when asked to stop, EngineError when the engine ended by itself."""
+    """Return never normally: UserInterruptError when asked to stop, EngineError, with the cause if
+    known, when the engine ended by itself."""
     watched = Watched(standing, store)
     tail = Tail(store.engine_log)
     try:
         while (how := watched.how_it_ended()) is None:
-            for line in tail.lines():
-                sys.stderr.write(line + "\n")
+            _show(tail)
             time.sleep(POLL_S)
     except KeyboardInterrupt:
+        if standing.engine is None:
+            raise UserInterruptError(f"interrupted; {plan.name!r} was there before and goes on") from None
         ui.say("stopping (Ctrl-C again to kill it)")
         stopped = take_down(store, grace_s=plan.stop_grace_s.value, engine=standing.engine)
         raise UserInterruptError(f"interrupted; stopped {ui.processes(stopped.found)}") from None
+    _show(tail)
     take_down(store, grace_s=plan.stop_grace_s.value, engine=standing.engine)
-    raise EngineError(f"the engine ended by itself ({how})", hint=f"its log: {store.engine_log}")
+    raise failure(plan, standing.run.launch, store, f"the engine ended by itself ({how})")
+
+
+def _show(tail: Tail) -> None:
+    for line in tail.lines():
+        ui.say(line)

@@ -5,6 +5,7 @@
 
 import functools
 import inspect
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -70,6 +71,24 @@ class Asked(NamedTuple):
     file: Path | None
     flags: dict[str, object]
     only_flags: bool = False
+
+
+def restart_command(asked: Asked) -> str:
+    """The command that replaces what runs by what was asked for."""
+    words = ["ernie-deploy", "restart", *(("--rehearse",) if asked.only_flags else ())]
+    words += ["--file", str(asked.file)] if asked.file else []
+    for flag in FLAGS:
+        value = asked.flags.get(flag.key)
+        if value is None or (asked.only_flags and flag.key == "preset"):
+            continue
+        positive, _, negative = flag.names[0].partition("/")
+        if isinstance(value, bool):
+            words.append(positive if value else negative)
+        elif isinstance(value, list):
+            words += [word for part in value for word in (positive, str(part))]
+        else:
+            words += [positive, str(value)]
+    return shlex.join(words)
 
 
 def spec_flags(command: Callable[..., None]) -> Callable[..., None]:

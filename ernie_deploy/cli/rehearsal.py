@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from ernie_deploy.cli import ui
 from ernie_deploy.cli.options import Asked
 from ernie_deploy.cli.stages import Planned, name_flag
-from ernie_deploy.errors import UsageError
+from ernie_deploy.errors import PreflightError, UsageError
 
 if TYPE_CHECKING:
     from ernie_deploy.report import Report
     from ernie_deploy.serve.state import Store
 
 ENGINES = ("transformers", "vllm")
+REHEARSAL_NAME = "rehearsal"
 
 
 def as_rehearsal(asked: Asked) -> Asked:
@@ -23,14 +24,25 @@ def as_rehearsal(asked: Asked) -> Asked:
 
     deploy.yaml and the environment speak about the real deployment, so only flags count.
     """
+    if asked.file or "preset" in asked.flags:
+        raise UsageError("a rehearsal has a spec of its own", hint="leave out --file and --preset; --engine chooses")
     engine = str(asked.flags.get("engine", ENGINES[0]))
     if engine not in ENGINES:
         raise UsageError(f"a rehearsal cannot run {engine} on a CPU", hint=f"--engine {' or '.join(ENGINES)}")
     return Asked(None, {**asked.flags, "preset": f"rehearsal-{engine}", "engine": engine}, only_flags=True)
 
 
-def make_environment(asked: Asked) -> None:
-    """The engine's environment, unless it is there or an interpreter was named."""
+def refuse_to_disturb(store: "Store") -> None:
+    """A rehearsal ends by stopping and forgetting, so it never begins where something runs or has run for real."""
+    name = store.directory.name
+    if store.family():
+        raise PreflightError(f"{name!r} is running", hint=f"stop it first: ernie-deploy down --name {name}")
+    if name != REHEARSAL_NAME and store.directory.exists():
+        raise PreflightError(f"{name!r} is a deployment with logs of its own", hint="give the rehearsal another --name")
+
+
+def make_environment(asked: Asked) -> bool:
+    """Make the engine's environment, unless it is there or an interpreter was named; whether it was made."""
     from ernie_deploy.cli.environments import install_engine
     from ernie_deploy.environments.locate import find
 
@@ -38,6 +50,8 @@ def make_environment(asked: Asked) -> None:
     if "engine_python" not in asked.flags and find(engine, cpu=True) is None:
         ui.say_heading(f"Environment of {engine}")
         install_engine(engine, cpu=True, python=None, force=False, dry_run=False, as_json=False)
+        return True
+    return False
 
 
 @contextlib.contextmanager

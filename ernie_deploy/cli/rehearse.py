@@ -25,21 +25,24 @@ def rehearse(
     from ernie_deploy.engines.start_script import pasteable
 
     asked = rehearsal.as_rehearsal(asked)
-    if not no_install and not dry_run:
-        rehearsal.make_environment(asked)
     made = stages.planned(asked)
     store = stages.store_of(made.plan.name)
+    rehearsal.refuse_to_disturb(store)
+    if not no_install and not dry_run and rehearsal.make_environment(asked):
+        made = stages.planned(asked)
     ui.say_heading(f"Plan: {made.launch.served_model} under {made.launch.engine} at {made.launch.base_url}")
     if dry_run:
         ui.out(pasteable(made.launch))
         return
-    stages.require(stages.check(stages.without_running(made, store)))
-    with store.locked("rehearse"), rehearsal.taken_down(made, store, keep=keep):
-        ui.say_heading("Up")
-        bring_up(made, store)
-        ui.say_heading("Smoke")
-        report = rehearsal.smoke(made, as_json=as_json)
-        if not as_json:
-            ui.say_heading("A picture")
-            rehearsal.show_a_picture(made)
+    stages.preflight(made, store)
+    with store.locked("rehearse"):
+        rehearsal.refuse_to_disturb(store)
+        with rehearsal.taken_down(made, store, keep=keep):
+            ui.say_heading("Up")
+            bring_up(made, store)
+            ui.say_heading("Smoke")
+            report = rehearsal.smoke(made, as_json=as_json)
+            if not as_json:
+                ui.say_heading("A picture")
+                rehearsal.show_a_picture(made)
     rehearsal.conclude(made, store, report, keep=keep)

@@ -15,16 +15,18 @@ def restart(asked: Asked, rehearse: Rehearse = False, dry_run: DryRun = False, a
     from ernie_deploy.cli.starting import bring_up, show_launch
     from ernie_deploy.errors import UserInterruptError
     from ernie_deploy.serve.down import take_down
+    from ernie_deploy.serve.keys import api_key
 
     made = stages.planned(as_rehearsal(asked) if rehearse else asked)
     store = stages.store_of(made.plan.name)
     if dry_run:
-        stages.require(stages.check(stages.without_running(made, store)))
+        stages.preflight(made, store)
         show_launch(made, as_json=as_json)
         return
     with store.locked("restart"):
         # What is about to be stopped stands in nobody's way; all else is judged while it still serves.
-        stages.require(stages.check(stages.without_running(made, store)))
+        stages.preflight(made, store)
+        api_key(made.launch.secret_env, {})
         stopped = take_down(store, grace_s=made.plan.stop_grace_s.value)
         if stopped.hurried:
             raise UserInterruptError(f"interrupted; stopped {ui.processes(stopped.found)}, and nothing was started")

@@ -37,6 +37,6 @@ def smoke(
         ui.table(("probe", "tier", "what a pass proves"), [(one.id, one.tier, one.title) for one in PROBES])
         return
     report = smoking.probe(address(name, url, model), smoking.profile(expect), seed, only=only or (), skip=skip or ())
-    smoking.write(report, junit=junit, markdown=markdown)
     smoking.show(report, as_json=as_json)
+    smoking.write(report, junit=junit, markdown=markdown)
     smoking.require_success(report)

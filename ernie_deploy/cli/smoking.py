@@ -46,7 +46,7 @@ def probe(
 
 
 def write(found: report.Report, *, junit: Path | None, markdown: Path | None) -> None:
-    """Write the report files that were asked for, before anything can fail."""
+    """Write the report files that were asked for."""
     for path, text in ((junit, report.as_junit(found)), (markdown, report.as_markdown(found))):
         if path:
             try:

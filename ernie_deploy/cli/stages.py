@@ -29,6 +29,7 @@ class Planned(NamedTuple):
     launch: "Launch"
     facts: "Facts"
     layers: "tuple[Layer, ...]"
+    asked: Asked
 
 
 def planned(asked: Asked, *, facts_file: Path | None = None, import_engine: bool = False) -> Planned:
@@ -38,7 +39,7 @@ def planned(asked: Asked, *, facts_file: Path | None = None, import_engine: bool
 
     layers = completed(asked_layers(asked))
     facts = read_facts(facts_file) if facts_file else look(wanted(layers), import_engine=import_engine)
-    return resolved(layers, facts)
+    return resolved(layers, facts, asked)
 
 
 def asked_layers(asked: Asked) -> "tuple[Layer, ...]":
@@ -96,15 +97,18 @@ def without_running(made: Planned, store: "Store") -> Planned:
     return made._replace(facts=without(made.facts, pids)) if pids else made
 
 
-def require(results: "tuple[Result, ...]") -> None:
-    """Say what warns and fails; raise PreflightError when something fails."""
+def preflight(made: Planned, store: "Store") -> None:
+    """Run the checks as if the deployment were stopped, and say what warns and fails. PreflightError when one fails."""
+    results = check(without_running(made, store))
     failed = [result for result in results if result.status == "fail"]
     for result in results:
         if result.status in ("warn", "fail"):
             ui.finding(result.status, result.name, result.message, result.hint, to_stderr=True)
     if failed:
         names = ", ".join(result.name for result in failed)
-        flags = " ".join(f"--ignore {result.name}" for result in failed)
+        flags = " ".join(
+            f"--ignore {name}" for name in (*made.plan.ignore_checks.value, *(result.name for result in failed))
+        )
         raise PreflightError(f"failed checks: {names}", hint=f"mend them, or go on at your own risk with: {flags}")
 
 
@@ -114,15 +118,32 @@ def named(name: str | None) -> str:
     Raises UsageError for what is no name, lest it lead out of the state directory.
     """
     from ernie_deploy.errors import UsageError
-    from ernie_deploy.spec.load import DEFAULT_FILE, from_file
     from ernie_deploy.spec.schema import DEFAULT_NAME, is_name
 
-    if name is None and Path(DEFAULT_FILE).exists():
-        written = from_file(Path(DEFAULT_FILE)).name
-        name = written if isinstance(written, str) else None
+    if name is None:
+        name = _written_name()
     if name is not None and not is_name(name):
         raise UsageError(f"--name: {name!r} is no name of a deployment", hint="letters, digits, '.', '_' and '-'")
     return name or DEFAULT_NAME
+
+
+def _written_name() -> str | None:
+    """The name in ./deploy.yaml, or that of its preset. Other keys may be wrong: a service must still be stoppable."""
+    from ernie_deploy.catalog.load import presets
+    from ernie_deploy.errors import SpecError, UsageError
+    from ernie_deploy.spec.load import DEFAULT_FILE, parse, text_of
+
+    path = Path(DEFAULT_FILE)
+    if not path.exists():
+        return None
+    try:
+        document = parse(text_of(path), str(path))
+    except SpecError as error:
+        raise UsageError(error.message, hint="name the deployment: --name NAME") from None
+    preset = presets().get(str(document.get("preset")))
+    given = preset.values.get("name") if preset else None
+    name = document.get("name", given.value if given else None)
+    return None if name is None else str(name)
 
 
 def store_of(name: str) -> "Store":
@@ -135,6 +156,8 @@ def store_of(name: str) -> "Store":
 
 def look(need: "Wanted", *, import_engine: bool = False) -> "Facts":
     """The facts of this host: the interpreters and the model directory that the spec points at, and all the rest."""
+    import msgspec
+
     from ernie_deploy.environments.locate import find
     from ernie_deploy.facts.collect import collect
     from ernie_deploy.weights.snapshot import inspect
@@ -143,12 +166,16 @@ def look(need: "Wanted", *, import_engine: bool = False) -> "Facts":
     installed = find(need.engine, cpu=need.device == "cpu")
     pythons = [(need.engine_python, "asked")] if need.engine_python else []
     pythons += [(str(installed.python), "installed")] if installed else []
-    directory = Path(need.model) if need.model_is_directory else snapshot_of(need.model)
-    models = [inspect(directory)] if directory else []
+    if need.model_is_directory:
+        models = [inspect(Path(need.model))]
+    else:
+        snapshot = snapshot_of(need.model, need.revision)
+        seen = [inspect(snapshot)] if snapshot else []
+        models = [msgspec.structs.replace(one, id=need.model, revision=need.revision) for one in seen]
     return collect(pythons=pythons, models=models, import_engine=need.engine if import_engine else "")
 
 
-def resolved(layers: "tuple[Layer, ...]", facts: "Facts") -> Planned:
+def resolved(layers: "tuple[Layer, ...]", facts: "Facts", asked: Asked) -> Planned:
     """The plan of these layers on the host of these facts. Raises SpecError for a path that cannot be written down."""
     import msgspec
 
@@ -165,7 +192,7 @@ def resolved(layers: "tuple[Layer, ...]", facts: "Facts") -> Planned:
         # In a locale without UTF-8 every name with other letters is one.
         hint = "rename it, or use a locale with UTF-8: LC_ALL=C.UTF-8"
         raise SpecError(f"{error.object!a} is not UTF-8 text", hint=hint) from None
-    return Planned(plan, launch, facts, layers)
+    return Planned(plan, launch, facts, layers, asked)
 
 
 def name_flag(plan: "Plan") -> str:

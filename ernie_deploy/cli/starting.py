@@ -4,8 +4,10 @@ import os
 import subprocess
 
 from ernie_deploy.cli import ui
+from ernie_deploy.cli.options import restart_command
 from ernie_deploy.cli.stages import Planned, name_flag, resolved
 from ernie_deploy.diagnose.explain import Signature, explain
+from ernie_deploy.engines.base import Launch
 from ernie_deploy.engines.registry import ENGINES
 from ernie_deploy.engines.start_script import pasteable
 from ernie_deploy.errors import EngineError, UserInterruptError
@@ -29,14 +31,14 @@ def bring_up(made: Planned, store: Store, *, wait: bool = True) -> tuple[Planned
     made = _with_the_remedies_of(store, made)
     standing, ended = _once(made, store, wait=wait)
     if ended and ended.problem:
-        known = _cause(made, store)
+        known = _cause(made.launch, store)
         if known and known.remedy and not _has(made.plan, known.remedy):
             changes = ", ".join(f"--{key.replace('_', '-')} {value}" for key, value in known.remedy.items())
             ui.say(f"{known.cause}: trying once more with {changes}")
             made = _remedied(made, known)
             standing, ended = _once(made, store, wait=wait)
     if ended and ended.problem:
-        raise _failure(made, store, ended.problem)
+        raise failure(made.plan, made.launch, store, ended.problem)
     return made, standing, ended
 
 
@@ -58,7 +60,7 @@ def _once(made: Planned, store: Store, *, wait: bool) -> tuple[Standing, Ended |
     is_adopted = store.leader() is not None
     engine: subprocess.Popen[bytes] | None = None
     try:
-        standing = stand_up(made.plan, made.launch, store, os.environ)
+        standing = stand_up(made.plan, made.launch, store, os.environ, replace_with=restart_command(made.asked))
         engine = standing.engine
         if standing.leftovers:
             ui.say(f"stopped {ui.processes(standing.leftovers)} that an earlier run had left behind")
@@ -78,16 +80,17 @@ def _once(made: Planned, store: Store, *, wait: bool) -> tuple[Standing, Ended |
     return standing, ended
 
 
-def _cause(made: Planned, store: Store) -> Signature | None:
-    return explain(text_of(engine_logs(made.launch, store)), made.launch.engine)
-
-
-def _failure(made: Planned, store: Store, problem: str) -> EngineError:
-    words = last_words(engine_logs(made.launch, store))
-    known = _cause(made, store)
+def failure(plan: Plan, launch: Launch, store: Store, problem: str) -> EngineError:
+    """A failed start with its last words and, if known, its cause and what cures it."""
+    words = last_words(engine_logs(launch, store))
+    known = _cause(launch, store)
     if known:
         return EngineError(f"{problem}: {known.cause}", hint=known.fix, details=words)
-    return EngineError(problem, hint=f"the whole log: ernie-deploy logs{name_flag(made.plan)}", details=words)
+    return EngineError(problem, hint=f"the whole log: ernie-deploy logs{name_flag(plan)}", details=words)
+
+
+def _cause(launch: Launch, store: Store) -> Signature | None:
+    return explain(text_of(engine_logs(launch, store)), launch.engine)
 
 
 def _with_the_remedies_of(store: Store, made: Planned) -> Planned:
@@ -101,7 +104,7 @@ def _with_the_remedies_of(store: Store, made: Planned) -> Planned:
         return made
     spec = decode({key: one.value for key, one in found.items()}, "the run on record")
     layer = Layer("remedy", "remedy", spec, {key: one.why for key, one in found.items()})
-    return resolved((layer, *made.layers), made.facts)
+    return resolved((layer, *made.layers), made.facts, made.asked)
 
 
 def _has(plan: Plan, remedy: dict[str, float]) -> bool:
@@ -111,7 +114,7 @@ def _has(plan: Plan, remedy: dict[str, float]) -> bool:
 def _remedied(made: Planned, known: Signature) -> Planned:
     reasons = dict.fromkeys(known.remedy, f"the documented remedy: {known.cause}")
     layer = Layer("remedy", "remedy", decode(known.remedy, f"remedy {known.id}"), reasons)
-    return resolved((layer, *made.layers), made.facts)
+    return resolved((layer, *made.layers), made.facts, made.asked)
 
 
 def show_launch(made: Planned, *, as_json: bool) -> None:

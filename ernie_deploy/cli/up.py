@@ -26,12 +26,12 @@ def up(
     made = stages.planned(as_rehearsal(asked) if rehearse else asked)
     store = stages.store_of(made.plan.name)
     if dry_run:
-        stages.require(stages.check(stages.without_running(made, store)))
+        stages.preflight(made, store)
         show_launch(made, as_json=as_json)
         return
     with store.locked("up"):
         if store.leader() is None:
-            stages.require(stages.check(stages.without_running(made, store)))
+            stages.preflight(made, store)
         made, standing, ended = bring_up(made, store, wait=wait)
         if foreground:
             follow(made.plan, store, standing)

@@ -20,7 +20,7 @@ def wait(
     import msgspec
 
     from ernie_deploy.cli import stages
-    from ernie_deploy.cli.starting import standing_of, wait_until_ready
+    from ernie_deploy.cli.starting import failure, standing_of, wait_until_ready
     from ernie_deploy.errors import EngineError
 
     name = stages.named(name)
@@ -35,7 +35,7 @@ def wait(
         )
     ended = wait_until_ready(plan, store, standing)
     if ended.problem:
-        raise EngineError(ended.problem, hint=f"its log: ernie-deploy logs{stages.name_flag(plan)}")
+        raise failure(plan, standing.run.launch, store, ended.problem)
     if as_json:
         ui.json({"name": name, "state": "ready", "after_s": ended.after_s, "url": standing.run.launch.base_url})
     else:

@@ -40,8 +40,8 @@ def refusal(answer: RawAnswer) -> VerifyError:
         )
     hints = {
         400: "correct the request as the message says",
-        401: "give the key the server was started with: --api-key-file",
-        403: "give the key the server was started with: --api-key-file",
+        401: "give the key the server was started with in the variable ERNIE_DEPLOY_API_KEY",
+        403: "give the key the server was started with in the variable ERNIE_DEPLOY_API_KEY",
         404: "check the URL, and the served model's name in /v1/models",
         429: "the server is busy: send fewer requests at a time",
     }

@@ -59,6 +59,11 @@ def python(plan: Plan) -> str:
     return plan.engine_python.value or "python3"
 
 
+def install_command(plan: Plan) -> str:
+    """The command that makes the environment this plan needs: the GPU build of an engine is no use to a rehearsal."""
+    return f"ernie-deploy engine install {plan.engine.value}" + (" --cpu" if plan.device.value == "cpu" else "")
+
+
 def card_environment(plan: Plan) -> dict[str, str]:
     """Show the engine only its own cards, numbered as NVML numbers them."""
     if plan.device.value == "cpu":

@@ -61,8 +61,8 @@ def config_files(plan: Plan) -> tuple[File, ...]:
     document = {"model": _model(plan), **_options(plan)}
     header = "# FastDeploy launch config. Keys are spelled with underscores: FastDeploy drops others in silence.\n"
     content = header + yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-    argv = (arguments.python(plan), "-m", MODULE, "--config", '"$here/fastdeploy.yaml"')
-    return File("fastdeploy.yaml", content), env_file(started), script(started, argv)
+    argv = (arguments.python(plan), "-m", MODULE, "--config")
+    return File("fastdeploy.yaml", content), env_file(started), script(started, argv, config="fastdeploy.yaml")
 
 
 def _options(plan: Plan) -> dict[str, object]:

@@ -11,8 +11,11 @@ def env_file(launch: Launch) -> File:
     return File("engine.env", "\n".join(lines) + "\n")
 
 
-def script(launch: Launch, argv: tuple[str, ...]) -> File:
-    """`start.sh`: sources engine.env beside it and becomes the engine; keys are read from their files just then."""
+def script(launch: Launch, argv: tuple[str, ...], *, config: str = "") -> File:
+    """`start.sh`: sources engine.env beside it and becomes the engine; keys are read from their files just then.
+
+    `config` names a file beside the script, which becomes the last word of argv; it is our own name, never data.
+    """
     keys = [f'{name}="$(cat {shlex.quote(path)})"; export {name}' for name, path in launch.secret_env.items()]
     links = [f"ln -sfn {shlex.quote(target)} {shlex.quote(name)}" for name, target in launch.links.items()]
     lines = [
@@ -25,7 +28,7 @@ def script(launch: Launch, argv: tuple[str, ...]) -> File:
         f"mkdir -p {shlex.quote(launch.working_dir)}" + (f" {shlex.quote(launch.log_dir)}" if launch.log_dir else ""),
         f"cd {shlex.quote(launch.working_dir)}",
         *links,
-        "exec " + " ".join(word if word.startswith('"$here') else shlex.quote(word) for word in argv),
+        f"exec {shlex.join(argv)}" + (f' "$here/{config}"' if config else ""),
     ]
     return File("start.sh", "\n".join(lines) + "\n", mode=0o755)
 

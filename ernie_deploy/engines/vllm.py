@@ -47,8 +47,8 @@ def config_files(plan: Plan) -> tuple[File, ...]:
     document: dict[str, object] = {"model": plan.model_path.value or plan.model.value}
     document |= {key.replace("_", "-"): value for key, value in _options(plan).items()}
     content = "# vLLM launch config.\n" + yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-    argv = (arguments.python(plan), "-m", MODULE, "serve", "--config", '"$here/vllm.yaml"')
-    return File("vllm.yaml", content), env_file(started), script(started, argv)
+    argv = (arguments.python(plan), "-m", MODULE, "serve", "--config")
+    return File("vllm.yaml", content), env_file(started), script(started, argv, config="vllm.yaml")
 
 
 def _options(plan: Plan) -> dict[str, object]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from ernie_deploy.environments.recipe import recipes
+from ernie_deploy.files import absolute
 
 MARKER = "ernie-deploy.json"
 
@@ -40,10 +41,10 @@ def python_in(directory: Path) -> Path:
 def root() -> Path:
     """`$ERNIE_DEPLOY_ENGINES`, else `ernie-deploy/engines` in the user's data directory."""
     if chosen := os.environ.get("ERNIE_DEPLOY_ENGINES"):
-        return Path(chosen).expanduser().absolute()
+        return absolute(chosen)
     data = Path(os.environ.get("XDG_DATA_HOME", ""))
     # The XDG specification says to ignore a relative path.
-    return (data if data.is_absolute() else Path.home() / ".local" / "share") / "ernie-deploy" / "engines"
+    return (data if data.is_absolute() else absolute("~/.local/share")) / "ernie-deploy" / "engines"
 
 
 def read_marker(directory: Path) -> Marker | None:

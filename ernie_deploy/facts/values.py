@@ -104,13 +104,18 @@ class EnvironmentFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One model directory that was looked at; `problems` is empty when it is whole. Sizes in bytes."""
+    """One model directory that was looked at; `problems` is empty when it is whole. Sizes in bytes.
+
+    `id` and `revision` are set for a snapshot of a hub's model: which one it is a copy of.
+    """
 
     path: str
     size_bytes: int = 0
     model_type: str = ""
     dtype: str = ""
     problems: tuple[str, ...] = ()
+    id: str = ""
+    revision: str | None = None
 
     def problems_for(self, engine: str) -> tuple[str, ...]:
         """Those that concern this engine; one that concerns a single engine begins with its name and a colon."""

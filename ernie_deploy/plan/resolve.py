@@ -9,6 +9,7 @@ import msgspec
 
 from ernie_deploy.catalog.load import EngineFacts, engines
 from ernie_deploy.facts.values import EnvironmentFacts, Facts
+from ernie_deploy.files import absolute
 from ernie_deploy.plan.layers import REHEARSAL, Layer, Said, find, is_directory_name
 from ernie_deploy.plan.refuse import refuse_impossible
 from ernie_deploy.plan.values import Plan
@@ -29,12 +30,14 @@ class Wanted(NamedTuple):
     engine_python: str | None
     model: str
     model_is_directory: bool
+    revision: str | None
     device: str
 
 
 def wanted(layers: Sequence[Layer]) -> Wanted:
     """The few values that decide where facts are collected."""
     python = find(layers, "engine_python")
+    revision = find(layers, "revision")
     model = str(_said(layers, "model").value)
     directory = REHEARSAL.get(model, model)
     return Wanted(
@@ -43,6 +46,7 @@ def wanted(layers: Sequence[Layer]) -> Wanted:
         engine_python=_absolute(str(python.value)) if python else None,
         model=_absolute(directory) if is_directory_name(directory) else model,
         model_is_directory=is_directory_name(directory),
+        revision=str(revision.value) if revision else None,
         device=str(_said(layers, "device").value),
     )
 
@@ -99,7 +103,9 @@ def _model_path(need: Wanted, facts: Facts) -> Document:
     """A directory is what it is; an id is local when a whole snapshot of it was found."""
     if need.model_is_directory:
         return _host(need.model, "the directory that was asked for")
-    found = next((model for model in facts.models if not model.problems_for(need.engine)), None)
+    asked = (need.model, need.revision)
+    whole = (model for model in facts.models if not model.problems_for(need.engine))
+    found = next((model for model in whole if (model.id, model.revision) == asked), None)
     if found:
         return _host(found.path, f"a whole snapshot of {need.model} is here, so nothing is downloaded")
     return _host(None, "no snapshot is here: the engine downloads the model itself")
@@ -150,4 +156,4 @@ def _gpus(layers: Sequence[Layer], need: Wanted, facts: Facts) -> Document:
 
 
 def _absolute(path: str) -> str:
-    return str(Path(re.sub(r"^file://", "", path)).expanduser().absolute())
+    return str(absolute(re.sub(r"^file://", "", path)))

@@ -68,7 +68,7 @@ def glance(name: str, environ: Mapping[str, str]) -> Glance:
     except FileNotFoundError:
         left = len(family(prefix))
         return Glance(name, "damaged", left=left) if left else Glance(name, "stopped")
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return Glance(name, "damaged", left=len(family(prefix)))
     log = str(directory / "logs" / "engine.log")
     if leader is None or not belongs(leader, prefix):
@@ -82,12 +82,11 @@ def glance(name: str, environ: Mapping[str, str]) -> Glance:
 def ask_health(base_url: str) -> int | None:
     """The status of /health by one HTTP/1.0 request; None when nobody answers in time or not in HTTP."""
     host, _, port = base_url.removeprefix("http://").rstrip("/").rpartition(":")
-    address = (host.strip("[]"), int(port))
     try:
-        with socket.create_connection(address, timeout=HEALTH_TIMEOUT_S) as connection:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=HEALTH_TIMEOUT_S) as connection:
             connection.sendall(f"GET /health HTTP/1.0\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
             line = connection.recv(64).split(b"\r\n", 1)[0].split()
-    except OSError:
+    except (OSError, ValueError, OverflowError):  # the last two: a damaged record has any port
         return None
     is_http = len(line) >= 2 and line[0].startswith(b"HTTP/") and line[1].isdigit()
     return int(line[1]) if is_http else None

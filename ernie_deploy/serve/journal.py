@@ -27,7 +27,7 @@ class Tail:
                     self._offset, self._rest = 0, b""  # the file was rotated or cut
                 stream.seek(self._offset)
                 chunk = stream.read(MOST_BYTES_AT_ONCE)
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return []
         self._offset += len(chunk)
         *whole, self._rest = re.split(rb"\r\n|[\r\n]", self._rest + chunk)

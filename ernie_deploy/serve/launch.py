@@ -1,5 +1,6 @@
 """Start an engine so that it can always be found again: recorded before it exists, marked, logging to a file."""
 
+import contextlib
 import os
 import secrets
 import subprocess
@@ -33,6 +34,9 @@ def start(plan: Plan, launch: Launch, store: Store, environ: Mapping[str, str]) 
             os.fchmod(log.fileno(), 0o600)
             engine = _spawn(launch, environment, log.fileno())
     except OSError as error:
+        # On a file system that became read-only the first error tells more.
+        with contextlib.suppress(PreflightError):
+            store.forget()
         place = error.filename or store.directory
         raise PreflightError(
             f"{place}: {error.strerror}", hint="free some space, or name another place: ERNIE_DEPLOY_STATE=DIR"
@@ -63,7 +67,7 @@ def _spawn(launch: Launch, environment: dict[str, str], log: int) -> subprocess.
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    except (FileNotFoundError, PermissionError) as error:
+    except OSError as error:
         raise EngineError(
             f"{launch.argv[0]}: cannot be started: {error.strerror}",
             hint=f"`ernie-deploy engine install {launch.engine}` makes an environment, --engine-python names another",

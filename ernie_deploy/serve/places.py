@@ -5,15 +5,17 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from ernie_deploy.files import absolute
+
 RUN_FILE = "run.json"
 
 
 def state_root(environ: Mapping[str, str]) -> Path:
     """ERNIE_DEPLOY_STATE, else `ernie-deploy` in the XDG state directory."""
     if environ.get("ERNIE_DEPLOY_STATE"):
-        return Path(environ["ERNIE_DEPLOY_STATE"]).expanduser().absolute()
+        return absolute(environ["ERNIE_DEPLOY_STATE"])
     base = environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(base).expanduser().absolute() / "ernie-deploy"
+    return absolute(base) / "ernie-deploy"
 
 
 def token_prefix(directory: Path) -> str:

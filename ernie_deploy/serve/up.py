@@ -3,8 +3,6 @@
 The caller holds the store's lock during all of it.
 """
 
-import json
-import shlex
 import signal
 import subprocess
 import time
@@ -35,10 +33,10 @@ class Standing(NamedTuple):
     leftovers: int = 0
 
 
-def stand_up(plan: Plan, launch: Launch, store: Store, environ: Mapping[str, str]) -> Standing:
+def stand_up(plan: Plan, launch: Launch, store: Store, environ: Mapping[str, str], *, replace_with: str) -> Standing:
     """Find the same deployment running, or start it. Leftovers of a dead run are stopped first: they hold the card.
 
-    Raises PreflightError when the same name runs with another plan.
+    Raises PreflightError when the same name runs with another plan; `replace_with` is the command that replaces it.
     """
     run = store.read()
     if run and store.leader():
@@ -46,7 +44,7 @@ def stand_up(plan: Plan, launch: Launch, store: Store, environ: Mapping[str, str
         if different:
             raise PreflightError(
                 f"{plan.name!r} already runs with another plan: " + "; ".join(different),
-                hint=f"replace it with: {restart_command(plan)}",
+                hint=f"replace it with: {replace_with}",
             )
         return Standing(run, None)
     leftovers = _clear(plan, store)
@@ -89,27 +87,6 @@ def differences(run: Run, plan: Plan, launch: Launch) -> tuple[str, ...]:
         if isinstance(before, Setting) and isinstance(after, Setting) and before.value != after.value:
             changed.append(f"{key} {_short(before.value)} → {_short(after.value)}")
     return tuple(changed) or ("the command that would be launched is another one",)
-
-
-def restart_command(plan: Plan) -> str:
-    """The command that replaces what runs by this plan: `restart` with the flags that were given for it."""
-    words = ["ernie-deploy", "restart", "--name", plan.name]
-    settings = [value for key in Plan.__struct_fields__ if isinstance(value := getattr(plan, key), Setting)]
-    presets = {setting.origin.removeprefix("preset ") for setting in settings if setting.source == "preset"}
-    for preset in sorted(presets):
-        words += ["--rehearse"] if preset.startswith("rehearsal-") else ["--preset", preset]
-    for setting in settings:
-        if setting.source == "flag":
-            words += _flag_words(setting.origin, setting.value)
-    return shlex.join(words)
-
-
-def _flag_words(flag: str, value: object) -> list[str]:
-    if isinstance(value, bool):
-        return [flag if value else f"--no-{flag.removeprefix('--')}"]
-    if isinstance(value, tuple):
-        return [word for part in value for word in (flag, str(part))]
-    return [flag, json.dumps(value) if isinstance(value, dict) else str(value)]
 
 
 def wait_for(

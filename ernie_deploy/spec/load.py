@@ -5,16 +5,17 @@ Every refusal has the shape `deploy.yaml: port: expected an integer, got 'auto'`
 
 import difflib
 import json
+import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import NamedTuple, get_args, get_type_hints
 
 import msgspec
 import yaml
 
 from ernie_deploy.errors import SpecError, UsageError
-from ernie_deploy.spec.schema import KEYS, Spec
+from ernie_deploy.spec.schema import KEYS, PATTERNS_IN_WORDS, Spec
 
 PREFIX = "ERNIE_DEPLOY_"
 DEFAULT_FILE = "deploy.yaml"
@@ -27,9 +28,18 @@ WORDS = {"int": "an integer", "str": "text", "float": "a number", "bool": "true 
          "array": "a list", "null": "nothing"}  # fmt: skip
 
 
+class Wrong(NamedTuple):
+    """What cannot be understood: the key, the way from there to the place (`.A`, `[0]`), and what stands there."""
+
+    key: str
+    rest: str
+    reason: str
+    value: object
+
+
 def from_file(path: Path) -> Spec:
     """The layer of a deploy.yaml. Raises SpecError with the file, the key or the line, and what was expected."""
-    document = parse(_text(path), str(path))
+    document = parse(text_of(path), str(path))
     return decode(document, str(path))
 
 
@@ -44,7 +54,7 @@ def from_environment(environ: Mapping[str, str]) -> Spec:
             known = [PREFIX + key.upper() for key in KEYS]
             raise SpecError(f"environment: {name}: unknown variable", hint=nearest(name, known))
         layer[key] = from_text(key, text, f"environment: {name}")
-    return decode(layer, "environment", strict=False)
+    return decode(layer, "environment", strict=False, called=lambda key: f"environment: {PREFIX}{key.upper()}")
 
 
 def from_text(key: str, text: str, place: str) -> object:
@@ -59,17 +69,29 @@ def from_text(key: str, text: str, place: str) -> object:
         raise SpecError(
             f"{place}: expected JSON such as '{{\"image\": 4}}', got {text!r} ({error.msg} at column {error.colno})"
         ) from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, a thousand brackets
+        raise SpecError(f"{place}: not JSON that can be read: {error}") from None
 
 
-def decode(values: Mapping[str, object], place: str, *, strict: bool = True) -> Spec:
-    """`values` as one layer. `place` says where they stand; `strict=False` reads numbers and booleans from text."""
+def decode(
+    values: Mapping[str, object], place: str, *, strict: bool = True, called: Callable[[str], str] | None = None
+) -> Spec:
+    """`values` as one layer. `place` says where they stand; `strict=False` reads numbers and booleans from text.
+
+    `called` gives the place of a key where it has a name of its own, such as a flag; else it is `place: key`.
+    """
     for key in values:
         if key not in KEYS:
             raise SpecError(f"{place}: {key}: unknown key", hint=nearest(str(key), KEYS))
     try:
-        return msgspec.convert(dict(values), Spec, strict=strict)
+        spec = msgspec.convert(dict(values), Spec, strict=strict)
+        wrong = _unusable(values)
     except msgspec.ValidationError as error:
-        raise SpecError(f"{place}: {_explained(str(error), values)}") from None
+        wrong = _explained(str(error), values, strict=strict)
+    if wrong:
+        where = called(wrong.key) if called else f"{place}: {wrong.key}"
+        raise SpecError(f"{where}{wrong.rest}: {wrong.reason}, got {_shown(wrong.value)}")
+    return spec
 
 
 def parse(text: str, place: str) -> dict[str, object]:
@@ -117,7 +139,7 @@ def _refuse_ambiguity(text: str, place: str) -> None:
                 seen.add(str(key.value))
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise SpecError(f"{path}: larger than {MOST_BYTES} bytes, so it is no deploy.yaml")
@@ -130,19 +152,65 @@ def _text(path: Path) -> str:
         raise UsageError(f"{path}: {error.strerror}") from None
 
 
-def _explained(message: str, values: Mapping[str, object]) -> str:
+def _explained(message: str, values: Mapping[str, object], *, strict: bool) -> Wrong:
     """msgspec says ``Expected `int`, got `str` - at `$.port` ``; a person wants the key and the value."""
-    found = re.search(r" - at (?:`key` in )?`\$\.?(.*)`$", message)
-    path = found[1].replace("[...]", "") if found else ""
-    reason = message[: found.start()] if found else message
-    key = re.split(r"[.\[]", path, maxsplit=1)[0]
+    found = re.search(r" - at (`key` in )?`\$\.(\w+)(.*)`$", message)
+    if found is None:
+        raise AssertionError(f"a refusal without a place: {message}")
+    reason, key = message[: found.start()], found[2]
+    rest, value = _culprit(key, found[3], values[key], strict=strict, is_key=bool(found[1]))
+    return Wrong(key, rest, _reason_in_words(reason, key), value)
+
+
+def _culprit(key: str, rest: str, value: object, *, strict: bool, is_key: bool) -> tuple[str, object]:
+    """The way to what is wrong in the value of `key`, and the thing itself. Of a mapping msgspec says only `[...]`."""
+    if index := re.fullmatch(r"\[(\d+)\]", rest):
+        return rest, value[int(index[1])] if isinstance(value, list | tuple) else value
+    if not isinstance(value, Mapping):
+        return rest, value
+    for name, item in value.items():
+        try:
+            msgspec.convert({key: {name: item}}, Spec, strict=strict)
+        except msgspec.ValidationError:
+            return ("", name) if is_key and not rest else (f".{name}", item)
+    return "", value
+
+
+def _reason_in_words(reason: str, key: str) -> str:
     if reason.startswith("Invalid enum value"):
-        reason = f"expected one of {', '.join(_choices(get_type_hints(Spec, include_extras=True)[key]))}"
-    else:
-        reason = re.sub(r", got `\w+`$", "", reason)
-        reason = re.sub(r"`([\w| ]+)`", lambda match: _in_words(match[1]), reason)
-        reason = reason[0].lower() + reason[1:]
-    return f"{path}: {reason}, got {_shown(values.get(key))}"
+        return f"expected one of {', '.join(_choices(get_type_hints(Spec, include_extras=True)[key]))}"
+    for pattern, words in PATTERNS_IN_WORDS.items():
+        if reason.endswith(f"matching regex {pattern!r}"):
+            return f"expected {words}"
+    reason = re.sub(r", got `\w+`$", "", reason)
+    reason = re.sub(r"`([\w| ]+)`", lambda match: _in_words(match[1]), reason)
+    return reason[0].lower() + reason[1:]
+
+
+def _unusable(values: Mapping[str, object]) -> Wrong | None:
+    """What has the right type and still cannot be passed on: no argv and no variable holds a NUL, no JSON a NaN."""
+    todo = [(key, "", value) for key, value in values.items()]
+    while todo:
+        key, rest, value = todo.pop(0)
+        if reason := _why_unusable(value):
+            return Wrong(key, rest, reason, value)
+        if isinstance(value, Mapping):
+            todo += [(key, rest, name) for name in value]
+            todo += [(key, f"{rest}.{name}", item) for name, item in value.items()]
+        elif isinstance(value, list | tuple):
+            todo += [(key, f"{rest}[{index}]", item) for index, item in enumerate(value)]
+    return None
+
+
+def _why_unusable(value: object) -> str:
+    if isinstance(value, str):
+        return "expected text without a NUL" if "\0" in value else ""
+    if isinstance(value, float):
+        return "" if math.isfinite(value) else "expected a finite number"
+    if isinstance(value, int):
+        return "" if -(2**63) <= value < 2**63 else "expected a number of at most 64 bits"
+    is_json = value is None or isinstance(value, Mapping | list | tuple)
+    return "" if is_json else "expected text, a number, a list or a mapping"
 
 
 def _choices(type_: object) -> tuple[str, ...]:

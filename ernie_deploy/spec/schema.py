@@ -10,33 +10,46 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
+# `\Z`, not `$`: the latter lets a line end at the end through.
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z"
+VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*\Z"
+ARGUMENT_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*\Z"
+# What a refusal says instead of the pattern.
+PATTERNS_IN_WORDS = {
+    NAME_PATTERN: "a name of at most 63 letters, digits, '.', '_' and '-' that begins with a letter or a digit",
+    VARIABLE_PATTERN: "the name of a variable: letters, digits and '_', no digit first",
+    ARGUMENT_PATTERN: "the name of a flag without its dashes: letters, digits, '-' and '_', a letter first",
+}
 DEFAULT_NAME = "ernie"
 Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
 PortNumber = Annotated[int, Meta(ge=1, le=65535)]
 Positive = Annotated[int, Meta(ge=1)]
 Fraction = Annotated[float, Meta(gt=0, le=1)]
-Seconds = Annotated[float, Meta(gt=0)]
+# Eleven days; more would overflow the system's timers. The bounds also refuse NaN and infinity.
+Seconds = Annotated[float, Meta(gt=0, le=1_000_000)]
+Text = Annotated[str, Meta(min_length=1)]
+Variable = Annotated[str, Meta(pattern=VARIABLE_PATTERN)]
+Argument = Annotated[str, Meta(pattern=ARGUMENT_PATTERN)]
 
 
 class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What was asked for, as far as this layer says anything. Engine parameters keep the engines' own spelling."""
 
     name: Name | UnsetType = UNSET
-    preset: str | UnsetType = UNSET
-    model: str | UnsetType = UNSET
-    revision: str | UnsetType = UNSET
+    preset: Text | UnsetType = UNSET
+    model: Text | UnsetType = UNSET
+    revision: Text | UnsetType = UNSET
     engine: Literal["fastdeploy", "vllm", "transformers"] | UnsetType = UNSET
-    engine_version: str | UnsetType = UNSET
-    engine_python: str | UnsetType = UNSET
+    engine_version: Text | UnsetType = UNSET
+    engine_python: Text | UnsetType = UNSET
     device: Literal["cuda", "cpu"] | UnsetType = UNSET
     gpus: Annotated[tuple[Annotated[int, Meta(ge=0)], ...], Meta(min_length=1)] | UnsetType = UNSET
-    host: str | UnsetType = UNSET
+    host: Text | UnsetType = UNSET
     port: PortNumber | UnsetType = UNSET
     metrics_port: PortNumber | UnsetType = UNSET
     served_model_name: Name | UnsetType = UNSET
-    api_key_file: str | UnsetType = UNSET
-    quantization: str | UnsetType = UNSET
+    api_key_file: Text | UnsetType = UNSET
+    quantization: Text | UnsetType = UNSET
     max_model_len: Annotated[int, Meta(ge=16)] | UnsetType = UNSET
     max_num_seqs: Positive | UnsetType = UNSET
     max_num_batched_tokens: Positive | UnsetType = UNSET
@@ -44,15 +57,15 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tensor_parallel_size: Positive | UnsetType = UNSET
     mm_processor_kwargs: dict[str, int | str] | UnsetType = UNSET
     limit_mm_per_prompt: dict[Literal["image", "video"], Annotated[int, Meta(ge=0)]] | UnsetType = UNSET
-    reasoning_parser: str | UnsetType = UNSET
-    tool_call_parser: str | UnsetType = UNSET
+    reasoning_parser: Text | UnsetType = UNSET
+    tool_call_parser: Text | UnsetType = UNSET
     trust_remote_code: bool | UnsetType = UNSET
-    engine_args: dict[str, str | int | float | bool | list[object] | dict[str, object]] | UnsetType = UNSET
-    env: dict[str, str] | UnsetType = UNSET
+    engine_args: dict[Argument, str | int | float | bool | list[object] | dict[str, object]] | UnsetType = UNSET
+    env: dict[Variable, str] | UnsetType = UNSET
     ready_timeout_s: Seconds | UnsetType = UNSET
     no_progress_s: Seconds | UnsetType = UNSET
     stop_grace_s: Seconds | UnsetType = UNSET
-    ignore_checks: tuple[str, ...] | UnsetType = UNSET
+    ignore_checks: tuple[Text, ...] | UnsetType = UNSET
 
 
 KEYS: tuple[str, ...] = Spec.__struct_fields__

@@ -132,11 +132,20 @@ def test_the_version_that_is_installed_counts_not_the_one_that_was_wished() -> N
 
 
 def test_a_whole_snapshot_is_used_and_a_broken_one_is_not() -> None:
-    whole = ModelFacts("/cache/whole", problems=("vllm: rope_scaling has no mrope_section",))
-    broken = ModelFacts("/cache/broken", problems=("model-00002-of-00012.safetensors is missing",))
+    name = "baidu/ERNIE-4.5-VL-28B-A3B-Thinking"
+    whole = ModelFacts("/cache/whole", problems=("vllm: rope_scaling has no mrope_section",), id=name)
+    broken = ModelFacts("/cache/broken", problems=("model-00002-of-00012.safetensors is missing",), id=name)
     assert planned(facts=hosts.some_facts(models=(broken,))).model_path.value is None
     assert planned(facts=hosts.some_facts(models=(broken, whole))).model_path.value == "/cache/whole"
     assert planned(facts=hosts.some_facts(models=(whole,)), engine="vllm").model_path.value is None
+
+
+def test_a_directory_that_is_no_snapshot_of_the_model_is_not_taken_for_one() -> None:
+    name = "baidu/ERNIE-4.5-VL-28B-A3B-Thinking"
+    assert planned(facts=hosts.some_facts(models=(ModelFacts("/rehearsal/hub"),))).model_path.value is None
+    of_a_revision = hosts.some_facts(models=(ModelFacts("/cache/a", id=name, revision="abc"),))
+    assert planned(facts=of_a_revision).model_path.value is None
+    assert planned(facts=of_a_revision, revision="abc").model_path.value == "/cache/a"
 
 
 def test_a_directory_is_taken_as_it_is_and_made_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
