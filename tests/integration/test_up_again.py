@@ -137,3 +137,36 @@ def test_a_service_that_died_unseen_is_called_dead_and_up_starts_it_anew(deploye
     assert "ernie-deploy down" in said
     assert deployed.up().code == 0
     deployed.leave()
+
+
+def test_the_hint_to_restart_is_the_command_that_was_asked_for(running: Place) -> None:
+    file = running.directory / "prod.yaml"
+    file.write_text("max_num_seqs: 8\n")
+    ended = running.up("--file", str(file), "--served-model-name", "ernie")
+    assert ended.code == 4, ended
+    (hint,) = [line for line in ended.err.splitlines() if line.startswith("hint: ")]
+    assert hint.startswith(f"hint: replace it with: ernie-deploy restart --file {file} ")
+    assert " --served-model-name ernie" in hint
+
+
+def test_a_restart_with_a_key_file_that_cannot_be_used_stops_nothing(running: Place) -> None:
+    pid = running.leader()
+    ended = running.run("restart", *running.flags(), "--api-key-file", "/nonexistent/key")
+    assert ended.code == 2, ended
+    assert "the API key cannot be read" in ended.err
+    assert running.leader() == pid
+
+
+def test_a_rehearsal_under_the_name_of_a_running_service_leaves_it_alone(running: Place) -> None:
+    pid = running.leader()
+    ended = running.run("rehearse", "--name", "ernie", "--no-install")
+    assert ended.code == 4, ended
+    assert "'ernie' is running" in ended.err
+    assert running.leader() == pid
+
+
+def test_a_service_can_be_stopped_though_its_file_has_a_wrong_key(running: Place) -> None:
+    (running.directory / "deploy.yaml").write_text("name: ernie\nport: auto\n")
+    ended = running.run("down", "--dry-run", cwd=running.directory)
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith("would stop ")

@@ -51,6 +51,17 @@ def test_the_catalog_has_numbers_for_every_engine_and_device() -> None:
     assert all({row.gb for row in rows} <= set(sizes) for rows in cards().holds.values())
 
 
+def test_every_quantization_of_every_engine_has_a_weight() -> None:
+    named = {name for engine in engines().values() for name in engine.quantizations}
+    assert named <= set(cards().weights_gib)
+
+
+def test_a_card_smaller_than_the_weights_is_told_so_and_what_is_enough() -> None:
+    result = memory.judge(on(nvml.A30, engine="vllm", quantization="fp8"))
+    assert "too small: the weights alone take 29082 MiB of each card" in result.message
+    assert result.hint == "use a card of 80 GB or more"
+
+
 def test_no_card_fails_with_the_driver_s_reason_and_names_the_rehearsal() -> None:
     result = gpu.judge(hosts.a_subject(gpu=hosts.gpus(problem="the NVIDIA driver is not loaded")))
     assert (result.status, result.message) == (
@@ -91,6 +102,11 @@ def test_trouble_on_another_card_is_a_warning() -> None:
         (on(nvml.L20, nvml.L20, engine="vllm", quantization=None), "warn"),
         (on(nvml.L20, engine="vllm", quantization="fp8"), "warn"),
         (on(nvml.H20, engine="vllm", quantization="fp8"), "pass"),
+        (on(nvml.A30, engine="vllm", quantization="fp8_per_block"), "fail"),
+        (on(nvml.A30, nvml.A30, engine="vllm", quantization="fp8"), "warn"),
+        (on(nvml.A30, engine="transformers", quantization="bnb-8bit"), "fail"),
+        (on(nvml.A30, engine="transformers", quantization="bnb-4bit"), "warn"),
+        (on(nvml.A30, nvml.A100_80GB, quantization="bf16"), "fail"),
         (on(nvml.A100_40GB, engine="transformers", quantization=None), "fail"),
         (on(nvml.H200, engine="transformers", quantization=None), "pass"),
     ],
@@ -171,8 +187,10 @@ def test_a_nightly_build_counts_as_its_release() -> None:
     assert capability.judge(on(nvml.L20, version="unreadable")).status == "pass"
 
 
-def test_a_card_that_does_not_tell_its_capability_is_a_warning() -> None:
-    assert capability.judge(on(nvml.L20.with_(compute_capability=None))).status == "warn"
+@pytest.mark.parametrize("engine", ["fastdeploy", "vllm"])
+@pytest.mark.parametrize("told", [None, "", "x", "[N/A]"])
+def test_a_card_that_does_not_tell_its_capability_is_a_warning(engine: str, told: str | None) -> None:
+    assert capability.judge(on(nvml.L20.with_(compute_capability=told), engine=engine)).status == "warn"
 
 
 def test_a_card_split_by_mig_fails() -> None:

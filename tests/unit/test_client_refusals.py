@@ -45,7 +45,7 @@ def test_an_empty_refusal_says_so() -> None:
 def test_a_refusal_names_the_url_the_status_and_what_to_do() -> None:
     error = refusal(answer(b'{"error": "Unauthorized"}', 401))
     assert error.message == "http://host/v1/chat/completions: HTTP 401: Unauthorized"
-    assert "--api-key-file" in error.hint
+    assert "ERNIE_DEPLOY_API_KEY" in error.hint
 
 
 def test_a_redirect_names_its_target() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ernie_deploy.errors import ExitCode, SpecError, UsageError
 from ernie_deploy.spec import load
-from ernie_deploy.spec.schema import KEYS
+from ernie_deploy.spec.schema import KEYS, flag_of
 from ernie_deploy.spec.schema import given as given_keys
 
 
@@ -29,15 +29,26 @@ def refused(text: str) -> SpecError:
         ("engine: fastdeply", "deploy.yaml: engine: expected one of fastdeploy, vllm, transformers, got 'fastdeply'"),
         ("max_num_seqs: 0", "deploy.yaml: max_num_seqs: expected an integer >= 1, got 0"),
         ("gpus: []", "deploy.yaml: gpus: expected a list of length >= 1, got []"),
-        ("gpus: [-1]", "deploy.yaml: gpus[0]: expected an integer >= 0, got [-1]"),
+        ("gpus: [-1]", "deploy.yaml: gpus[0]: expected an integer >= 0, got -1"),
         ("trust_remote_code: 'yes'", "deploy.yaml: trust_remote_code: expected true or false, got 'yes'"),
         (
             "mm_processor_kwargs: {image_max_pixels: 1.5}",
-            "deploy.yaml: mm_processor_kwargs: expected an integer or text, got {'image_max_pixels': 1.5}",
+            "deploy.yaml: mm_processor_kwargs.image_max_pixels: expected an integer or text, got 1.5",
         ),
         (
             "limit_mm_per_prompt: {imag: 2}",
-            "deploy.yaml: limit_mm_per_prompt: expected one of image, video, got {'imag': 2}",
+            "deploy.yaml: limit_mm_per_prompt: expected one of image, video, got 'imag'",
+        ),
+        (
+            "limit_mm_per_prompt: {image: -1}",
+            "deploy.yaml: limit_mm_per_prompt.image: expected an integer >= 0, got -1",
+        ),
+        ("env: {B: x, A: 1}", "deploy.yaml: env.A: expected text, got 1"),
+        ("env: {1: x}", "deploy.yaml: env: expected text, got 1"),
+        (
+            "engine_args: {a: 1, b: null}",
+            "deploy.yaml: engine_args.b: expected true or false or an integer or a number"
+            " or text or a mapping or a list, got None",
         ),
         ("[1, 2]", "deploy.yaml: expected keys and values, got [1, 2]"),
         ("port: [1", "deploy.yaml:1: expected ',' or ']', but got '<stream end>'"),
@@ -117,8 +128,19 @@ def test_a_misspelt_variable_is_refused_rather_than_ignored() -> None:
 
 
 def test_a_variable_of_a_wrong_type_is_refused_with_its_value() -> None:
-    with pytest.raises(SpecError, match="environment: port: expected an integer, got '81x'"):
+    with pytest.raises(SpecError, match=r"^environment: ERNIE_DEPLOY_PORT: expected an integer, got '81x'$"):
         load.from_environment({"ERNIE_DEPLOY_PORT": "81x"})
+
+
+def test_a_key_with_a_name_of_its_own_is_called_by_it_alone() -> None:
+    for values, message in (
+        ({"port": "x"}, "--port: expected an integer, got 'x'"),
+        ({"env": {"A": 1}}, "--env.A: expected text, got 1"),
+        ({"gpus": [0, -1]}, "--gpu[1]: expected an integer >= 0, got -1"),
+    ):
+        with pytest.raises(SpecError) as caught:
+            load.decode(values, "command line", called=flag_of)
+        assert caught.value.message == message
 
 
 def test_broken_json_in_a_flag_names_the_flag_and_the_column() -> None:
