@@ -26,7 +26,7 @@ def check(
     from ernie_deploy.cli import stages
 
     if list_them:
-        ui.table(("check", "what it asks"), [(one.name, one.title) for one in CHECKS])
+        ui.listing(("check", "title"), [(one.name, one.title) for one in CHECKS], as_json=as_json)
         return
     made = stages.planned(asked, facts_file=facts, import_engine=facts is None)
     if facts is None:

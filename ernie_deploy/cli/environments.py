@@ -18,10 +18,13 @@ def install_engine(engine: str, *, cpu: bool, python: Path | None, force: bool, 
     recipe = for_engine(engine, cpu=cpu)
     directory = locate.root() / recipe.name
     if dry_run:
-        for number, step in enumerate(recipe.steps, start=1):
-            ui.out(f"{number}. {step.title}: {step.why}")
-            for line in _in_detail(step):
-                ui.out(f"     {line}")
+        steps = [(step.title, step.why, _in_detail(step)) for step in recipe.steps]
+        if as_json:
+            shown = [{"title": title, "why": why, "commands": lines} for title, why, lines in steps]
+            ui.json({"environment": recipe.name, "directory": str(directory), "steps": shown})
+            return
+        for number, (title, why, lines) in enumerate(steps, start=1):
+            ui.out("\n     ".join((f"{number}. {title}: {why}", *lines)))
         ui.out(f"into {directory}")
         return
     if force:

@@ -26,7 +26,7 @@ def plan(
     from ernie_deploy.plan.explain import lines
 
     if presets:
-        _list_presets()
+        _list_presets(as_json=as_json)
         return
     made = planned(asked, facts_file=facts)
     if as_json:
@@ -41,7 +41,8 @@ def plan(
     ui.out(pasteable(made.launch))
 
 
-def _list_presets() -> None:
+def _list_presets(*, as_json: bool) -> None:
     from ernie_deploy.catalog.load import presets
 
-    ui.table(("preset", "what it is"), [(name, preset.title) for name, preset in presets().items()])
+    rows = [(name, preset.title) for name, preset in presets().items()]
+    ui.listing(("preset", "title"), rows, as_json=as_json)

@@ -21,8 +21,7 @@ def rehearse(
     A real engine, a model that really sees: plan, checks, up, ready, smoke, a picture, down. Nothing is left behind.
     """
     from ernie_deploy.cli import rehearsal, stages
-    from ernie_deploy.cli.starting import bring_up
-    from ernie_deploy.engines.start_script import pasteable
+    from ernie_deploy.cli.starting import bring_up, show_launch
 
     asked = rehearsal.as_rehearsal(asked)
     made = stages.planned(asked)
@@ -32,7 +31,7 @@ def rehearse(
         made = stages.planned(asked)
     ui.say_heading(f"Plan: {made.launch.served_model} under {made.launch.engine} at {made.launch.base_url}")
     if dry_run:
-        ui.out(pasteable(made.launch))
+        show_launch(made, as_json=as_json)
         return
     stages.preflight(made, store)
     with store.locked("rehearse"):

@@ -34,7 +34,7 @@ def smoke(
     from ernie_deploy.smoke.registry import PROBES
 
     if list_them:
-        ui.table(("probe", "tier", "what a pass proves"), [(one.id, one.tier, one.title) for one in PROBES])
+        ui.listing(("probe", "tier", "title"), [(one.id, one.tier, one.title) for one in PROBES], as_json=as_json)
         return
     report = smoking.probe(address(name, url, model), smoking.profile(expect), seed, only=only or (), skip=skip or ())
     smoking.show(report, as_json=as_json)

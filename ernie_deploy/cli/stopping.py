@@ -9,6 +9,7 @@ from ernie_deploy.process import command_of
 from ernie_deploy.serve.down import interrupt_holder, take_down
 from ernie_deploy.serve.state import Run, Store
 
+# Enough for answers in flight when no record says how much they get.
 DEFAULT_GRACE_S = 60.0
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 COLOURS = {
-    "pass": "green", "fits": "green", "ready": "green",
+    "pass": "green", "ready": "green",
     "warn": "yellow", "skip": "cyan", "unsupported": "cyan", "starting": "yellow",
     "fail": "red", "stopped": "", "dead": "red",
 }  # fmt: skip
@@ -83,6 +83,14 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, status_colum
             cells[status_column].stylize(COLOURS.get(row[status_column], ""))
         drawn.add_row(*cells)
     _console().print(drawn)
+
+
+def listing(columns: Sequence[str], rows: Iterable[Sequence[str]], *, as_json: bool) -> None:
+    """A table, or the same as a list of objects."""
+    if as_json:
+        json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        table(columns, rows)
 
 
 def finding(status: str, name: str, message: str, hint: str, *, to_stderr: bool = False) -> None:
