@@ -47,12 +47,6 @@ class PreflightError(DeployError):
     exit_code = ExitCode.PREFLIGHT
 
 
-class WeightsError(DeployError):
-    """The model files are missing or not whole."""
-
-    exit_code = ExitCode.WEIGHTS
-
-
 class EngineError(DeployError):
     """The engine did not start, died, or cannot be reached."""
 

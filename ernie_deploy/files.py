@@ -1,7 +1,6 @@
 """Files written whole or not at all, paths as people write them, and sizes as they say them."""
 
 import os
-import tempfile
 from pathlib import Path
 
 from ernie_deploy.errors import UsageError
@@ -13,6 +12,8 @@ def write_atomically(target: Path, content: str | bytes, mode: int = 0o644) -> N
     The temporary file is created with 0600 and gets `mode` before it takes the name, so that a secret is never readable
     in between. Raises OSError as the system gave it.
     """
+    import tempfile  # takes as long to import as all that `status` imports for a look at the state directory
+
     data = content.encode() if isinstance(content, str) else content
     descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
     try:

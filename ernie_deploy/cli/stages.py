@@ -53,8 +53,7 @@ def asked_layers(asked: Asked) -> "tuple[Layer, ...]":
     for key, value in flags.items():
         if key in STRUCTURED and isinstance(value, str):
             flags[key] = from_text(key, value, flag_of(key))
-        decode({key: flags[key]}, flag_of(key))  # so that what is wrong is named by its flag
-    layers: list[Layer] = [layer("flag", "{flag}", decode(flags, "command line"))]
+    layers: list[Layer] = [layer("flag", "{flag}", decode(flags, "command line", called=flag_of))]
     if asked.only_flags:
         return tuple(layers)
     layers.append(layer("environment", "ERNIE_DEPLOY_{variable}", from_environment(os.environ)))

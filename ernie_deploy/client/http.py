@@ -247,7 +247,9 @@ def _check(endpoint: Endpoint) -> None:
     except httpx2.InvalidURL as error:
         raise UsageError(f"the base URL cannot be understood: {error}", hint="give http://HOST:PORT") from None
     if url.userinfo:
-        raise UsageError("the base URL contains a password", hint="give a key in the variable ERNIE_DEPLOY_API_KEY instead")
+        raise UsageError(
+            "the base URL contains a password", hint="give a key in the variable ERNIE_DEPLOY_API_KEY instead"
+        )
     if url.scheme not in ("http", "https") or not url.host:
         raise UsageError(f"{endpoint.base_url!r} is not an HTTP URL", hint="give http://HOST:PORT")
     if not all("!" <= character <= "~" for character in endpoint.api_key):

@@ -3,11 +3,13 @@
 import contextlib
 import os
 import secrets
+import shutil
 import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from ernie_deploy.engines.arguments import install_command
 from ernie_deploy.engines.base import Launch
 from ernie_deploy.errors import EngineError, PreflightError
 from ernie_deploy.plan.values import Plan
@@ -32,7 +34,7 @@ def start(plan: Plan, launch: Launch, store: Store, environ: Mapping[str, str]) 
         store.write(run)
         with store.engine_log.open("wb") as log:
             os.fchmod(log.fileno(), 0o600)
-            engine = _spawn(launch, environment, log.fileno())
+            engine = _spawn(plan, launch, environment, log.fileno())
     except OSError as error:
         # On a file system that became read-only the first error tells more.
         with contextlib.suppress(PreflightError):
@@ -56,7 +58,7 @@ def start(plan: Plan, launch: Launch, store: Store, environ: Mapping[str, str]) 
     return engine
 
 
-def _spawn(launch: Launch, environment: dict[str, str], log: int) -> subprocess.Popen[bytes]:
+def _spawn(plan: Plan, launch: Launch, environment: dict[str, str], log: int) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             launch.argv,
@@ -70,12 +72,14 @@ def _spawn(launch: Launch, environment: dict[str, str], log: int) -> subprocess.
     except OSError as error:
         raise EngineError(
             f"{launch.argv[0]}: cannot be started: {error.strerror}",
-            hint=f"`ernie-deploy engine install {launch.engine}` makes an environment, --engine-python names another",
+            hint=f"`{install_command(plan)}` makes an environment, --engine-python names another",
         ) from None
 
 
 def _make_places(launch: Launch, store: Store) -> None:
     store.rotate_logs()
+    # What the engines of earlier starts left there, sockets above all, belongs to nobody any more.
+    shutil.rmtree(launch.working_dir, ignore_errors=True)
     for directory in filter(None, (launch.working_dir, launch.log_dir)):
         Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
     for name, target in launch.links.items():

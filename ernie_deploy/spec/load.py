@@ -191,7 +191,7 @@ def _unusable(values: Mapping[str, object]) -> Wrong | None:
     """What has the right type and still cannot be passed on: no argv and no variable holds a NUL, no JSON a NaN."""
     todo = [(key, "", value) for key, value in values.items()]
     while todo:
-        key, rest, value = todo.pop(0)
+        key, rest, value = todo.pop()
         if reason := _why_unusable(value):
             return Wrong(key, rest, reason, value)
         if isinstance(value, Mapping):

@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 # `\Z`, not `$`: the latter lets a line end at the end through.
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z"
 VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*\Z"
-ARGUMENT_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*\Z"
+ARGUMENT_PATTERN = r"^[A-Za-z][A-Za-z0-9_.-]*\Z"
 # What a refusal says instead of the pattern.
 PATTERNS_IN_WORDS = {
     NAME_PATTERN: "a name of at most 63 letters, digits, '.', '_' and '-' that begins with a letter or a digit",
