@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ernie_deploy.cli import ui
-from ernie_deploy.cli.options import DryRun, Json, Name
+from ernie_deploy.cli.options import DryRun, Json, Name, patience
 
 
 def down(
@@ -26,7 +26,7 @@ def down(
     if dry_run:
         would_stop(store, as_json=as_json)
         return
-    stopped = stop(store, grace)
+    stopped = stop(store, patience("--grace", grace))
     if as_json:
         ui.json({"name": name, **stopped._asdict()})
     else:

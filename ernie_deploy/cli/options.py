@@ -12,6 +12,9 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
+from ernie_deploy.errors import UsageError
+
+LONGEST_S = 1_000_000
 SPEC = "What to deploy"
 TUNING = "Engine settings"
 WAITING = "Waiting and checks"
@@ -71,6 +74,13 @@ class Asked(NamedTuple):
     file: Path | None
     flags: dict[str, object]
     only_flags: bool = False
+
+
+def patience(flag: str, seconds: float | None) -> float | None:
+    """Seconds as a flag gave them. Raises UsageError for what no clock reaches: less than nothing, nan, for ever."""
+    if seconds is not None and not 0 <= seconds <= LONGEST_S:
+        raise UsageError(f"{flag}: expected a number of seconds up to {LONGEST_S}, got {seconds}")
+    return seconds
 
 
 def restart_command(asked: Asked) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ernie_deploy.cli import ui
-from ernie_deploy.cli.options import Json, Name
+from ernie_deploy.cli.options import Json, Name, patience
 
 
 def wait(
@@ -23,6 +23,7 @@ def wait(
     from ernie_deploy.cli.starting import failure, standing_of, wait_until_ready
     from ernie_deploy.errors import EngineError
 
+    patience("--timeout", timeout)
     name = stages.named(name)
     store = stages.store_of(name)
     standing = standing_of(store)

@@ -45,3 +45,11 @@ def test_down_is_json(place: Place) -> None:
         "ports_left": [],
         "gpu_memory_left": [],
     }
+
+
+def test_a_patience_that_no_clock_reaches_is_refused(place: Place) -> None:
+    for command, flag in (("down", "--grace"), ("wait", "--timeout")):
+        for seconds in ("nan", "inf", "-1"):
+            ended = place.run(command, f"{flag}={seconds}")
+            assert ended.code == 2, ended
+            assert f"{flag}: expected a number of seconds" in ended.err
