@@ -163,4 +163,4 @@ def test_the_page_of_engines_names_every_variable_that_is_set(engine: str) -> No
 def test_nothing_shown_belongs_to_one_machine() -> None:
     for path in [*PAGES, *CONFIGS]:
         text = path.read_text(encoding="utf-8")
-        assert not re.search(r"(?<![\w.])/(work|root|tmp)\b|pypi\.org|files\.pythonhosted", text), path
+        assert not re.search(r"(?<![\w.])/(work|root|tmp)\b", text), path
