@@ -1,0 +1,197 @@
+"""What an engine accepts, version by version: its flags, variables, ports and start-time assertions, as data.
+
+One file per engine under `engine_flags/`. Everything that writes, checks, explains or imitates an engine's command
+line asks here, so a plan for version X can only hold what X accepts.
+"""
+
+import re
+from functools import cache
+from typing import Any, Literal
+
+import msgspec
+
+from ernie_deploy.catalog.load import read
+
+# `switch` is a bare flag; `pair` is --x and --no-x; `append` may be given several times; `texts` and `integers` take
+# several words; `comma` is one word with commas; `truthy` is a text that counts as true when it is not empty.
+Kind = Literal[
+    "integer", "number", "text", "path", "switch", "pair", "truthy", "json", "texts", "integers", "comma", "append"
+]
+DEVELOP = "develop"
+
+
+class Since(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A default that changed: it holds from this version on."""
+
+    version: str
+    default: Any
+
+
+class Flag(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One flag of the engine. `name` is the argparse dest, which is also the YAML key: underscores.
+
+    `since` is the first version that has it, `until` the first that lacks it; empty means all that are described.
+    `is_assumed` marks a version attribution that no source establishes. `schema` is the JSON Schema of a JSON value.
+    `unset` tells that the default None is replaced by the engine when it starts, and by what.
+    """
+
+    name: str
+    kind: Kind
+    group: str
+    says: str
+    source: str
+    default: Any = None
+    changes: tuple[Since, ...] = ()
+    choices: tuple[str, ...] = ()
+    least: float | None = None
+    most: float | None = None
+    since: str = ""
+    until: str = ""
+    is_assumed: bool = False
+    spelled: str = ""
+    aliases: tuple[str, ...] = ()
+    schema: dict[str, Any] | None = None
+    unset: str = ""
+    trap: str = ""
+    deprecated: str = ""
+    is_secret: bool = False
+
+    @property
+    def option(self) -> str:
+        """`--max-model-len`, as it is spelled on a command line."""
+        return self.spelled or "--" + self.name.replace("_", "-")
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Every spelling the parser knows, `--no-x` of a pair among them."""
+        negated = ("--no-" + self.option[2:],) if self.kind == "pair" else ()
+        return (self.option, *negated, *self.aliases)
+
+
+class Variable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An environment variable that the engine reads."""
+
+    name: str
+    says: str
+    source: str
+    default: str | None = None
+    since: str = ""
+    until: str = ""
+    is_assumed: bool = False
+    is_secret: bool = False
+
+
+class PortFact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A port the engine opens. `flag` names it; `number` is what it takes unasked, None when it finds a free one."""
+
+    role: str
+    flag: str
+    source: str
+    number: int | None = None
+    changes: tuple[Since, ...] = ()
+    is_always_everywhere: bool = False
+
+
+class Assertion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A relation the engine asserts when it starts. `right` is a number, a flag, or flags to be multiplied."""
+
+    id: str
+    left: str
+    relation: Literal["<=", ">=", "divides-by"]
+    right: int | str | tuple[str, ...]
+    says: str
+    source: str
+
+
+class ParserName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A parser the engine registers under this name."""
+
+    name: str
+    flag: str
+    source: str
+    since: str = ""
+    until: str = ""
+
+
+class EngineFlags(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything known about one engine's command line. `versions` are the described ones, oldest first."""
+
+    engine: str
+    versions: tuple[str, ...]
+    newest_means: str
+    flags: tuple[Flag, ...]
+    variables: tuple[Variable, ...]
+    ports: tuple[PortFact, ...] = ()
+    assertions: tuple[Assertion, ...] = ()
+    parsers: tuple[ParserName, ...] = ()
+
+    def of(self, version: str) -> tuple[Flag, ...]:
+        """The flags that `version` has."""
+        return tuple(flag for flag in self.flags if holds(flag, version))
+
+    def named(self, word: str) -> Flag | None:
+        """The flag that a command-line option or a YAML key means, in any version; None when nobody knows it.
+
+        A key spelled with dashes is found too; that FastDeploy drops it is for the caller to say.
+        """
+        bare = word.partition("=")[0]
+        return _by_word(self.engine).get(bare) or _by_word(self.engine).get(bare.replace("-", "_"))
+
+
+def described(engine: str, version: str) -> tuple[str, bool]:
+    """The described version whose facts hold for `version`, and whether that is an assumption.
+
+    2.4.3 is taken for the newest described one that is not above it; what cannot be read is taken for the newest.
+    """
+    known = flags_of(engine).versions
+    if version in known:
+        return version, False
+    wanted = release(version)
+    below = [one for one in known if one != DEVELOP and release(one) <= wanted]
+    if not wanted:
+        return known[-1], True
+    return (below[-1] if below else known[0]), True
+
+
+def holds(fact: Flag | Variable | ParserName, version: str) -> bool:
+    """Whether `version` has this."""
+    at = order(version)
+    return not (fact.since and at < order(fact.since)) and not (fact.until and at >= order(fact.until))
+
+
+def default_of(flag: Flag | PortFact, version: str) -> Any:
+    """The default of that version."""
+    first = flag.default if isinstance(flag, Flag) else flag.number
+    at = order(version)
+    for change in flag.changes:
+        if at >= order(change.version):
+            first = change.default
+    return first
+
+
+def order(version: str) -> tuple[int, ...]:
+    """A key to compare versions by: a candidate comes before its release, `develop` after everything."""
+    if version == DEVELOP:
+        return (1 << 30,)
+    numbers = (*release(version), 0, 0, 0)[:3]
+    is_candidate = re.search(r"(?:rc|a|b|dev)\d*", version.split("+")[0]) is not None
+    return (*numbers, 0 if is_candidate else 1)
+
+
+def release(version: str) -> tuple[int, ...]:
+    """`2.3.0-rc0` → (2, 3, 0); empty when it does not begin with a number."""
+    numbers = re.match(r"\d+(\.\d+)*", version)
+    return tuple(int(part) for part in numbers[0].split(".")) if numbers else ()
+
+
+@cache
+def flags_of(engine: str) -> EngineFlags:
+    """The facts of one engine: `fastdeploy` or `vllm`."""
+    return msgspec.convert(read(f"engine_flags/{engine}.yaml"), EngineFlags)
+
+
+@cache
+def _by_word(engine: str) -> dict[str, Flag]:
+    facts = flags_of(engine)
+    found = {flag.name: flag for flag in facts.flags}
+    return found | {option: flag for flag in facts.flags for option in flag.options}
