@@ -4,6 +4,7 @@ One file per engine under `engine_flags/`. Everything that writes, checks, expla
 line asks here, so a plan for version X can only hold what X accepts.
 """
 
+import difflib
 import re
 from functools import cache
 from typing import Any, Literal
@@ -18,6 +19,10 @@ Kind = Literal[
     "integer", "number", "text", "path", "switch", "pair", "truthy", "json", "texts", "integers", "comma", "append"
 ]
 DEVELOP = "develop"
+# What a simulated `develop` calls itself, for it must be a version that can be compared. A real nightly has a date.
+DEVELOP_AS_RELEASE = "2.6.0.dev0"
+# Engines with a file under `engine_flags/`.
+DESCRIBED_ENGINES = ("fastdeploy", "vllm")
 
 
 class Since(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,6 +30,7 @@ class Since(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     version: str
     default: Any
+    is_assumed: bool = False
 
 
 class Flag(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,14 +38,15 @@ class Flag(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `since` is the first version that has it, `until` the first that lacks it; empty means all that are described.
     `is_assumed` marks a version attribution that no source establishes. `schema` is the JSON Schema of a JSON value.
-    `unset` tells that the default None is replaced by the engine when it starts, and by what.
+    `unset` tells that the default None is replaced by the engine when it starts, and by what; `unset_value` is that
+    value where it is always the same. `trap` is what surprises, `if_wrong` what a wrong value does.
     """
 
     name: str
     kind: Kind
     group: str
-    says: str
     source: str
+    says: str = ""
     default: Any = None
     changes: tuple[Since, ...] = ()
     choices: tuple[str, ...] = ()
@@ -52,7 +59,9 @@ class Flag(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     aliases: tuple[str, ...] = ()
     schema: dict[str, Any] | None = None
     unset: str = ""
+    unset_value: Any = None
     trap: str = ""
+    if_wrong: str = ""
     deprecated: str = ""
     is_secret: bool = False
 
@@ -69,38 +78,54 @@ class Flag(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Variable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An environment variable that the engine reads."""
+    """An environment variable that the engine reads. `set_by_engine`: it gives it to its workers whatever it was."""
 
     name: str
     says: str
     source: str
     default: str | None = None
+    unset: str = ""
+    choices: tuple[str, ...] = ()
     since: str = ""
     until: str = ""
     is_assumed: bool = False
     is_secret: bool = False
+    set_by_engine: bool = False
 
 
 class PortFact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A port the engine opens. `flag` names it; `number` is what it takes unasked, None when it finds a free one."""
+    """A port the engine opens. `flag` names it; `number` is what it takes unasked.
+
+    Without a number it finds a free one, or uses the port of the role in `shares`, or opens none when `is_off`.
+    """
 
     role: str
     flag: str
     source: str
     number: int | None = None
     changes: tuple[Since, ...] = ()
+    shares: str = ""
+    is_off: bool = False
     is_always_everywhere: bool = False
+    since: str = ""
+    until: str = ""
 
 
 class Assertion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A relation the engine asserts when it starts. `right` is a number, a flag, or flags to be multiplied."""
+    """A relation the engine asserts when it starts. `right` is a number, a flag, or flags to be multiplied.
+
+    `left`, and the keys of `when` and `unless`, are flags or variables. It is asserted when everything in `when` holds
+    and nothing in `unless` does.
+    """
 
     id: str
     left: str
-    relation: Literal["<=", ">=", "divides-by"]
-    right: int | str | tuple[str, ...]
+    relation: Literal["<", "<=", ">=", "==", "divides-by", "is-set"]
     says: str
     source: str
+    right: int | str | tuple[str, ...] = 0
+    when: dict[str, Any] = {}
+    unless: dict[str, Any] = {}
 
 
 class ParserName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,8 +134,10 @@ class ParserName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     flag: str
     source: str
+    says: str = ""
     since: str = ""
     until: str = ""
+    is_assumed: bool = False
 
 
 class EngineFlags(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,6 +164,31 @@ class EngineFlags(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         bare = word.partition("=")[0]
         return _by_word(self.engine).get(bare) or _by_word(self.engine).get(bare.replace("-", "_"))
 
+    def variable(self, name: str) -> Variable | None:
+        """The facts about an environment variable."""
+        return next((one for one in self.variables if one.name == name), None)
+
+    def why_absent(self, word: str, version: str) -> str:
+        """Why `version` does not accept this flag: `fastdeploy 2.4.0 has no flag --x, which exists since 2.5.0`."""
+        flag = self.named(word)
+        if flag is not None and holds(flag, version):
+            return ""
+        typed = word.partition("=")[0]
+        option = flag.option if flag else typed if typed.startswith("-") else "--" + typed.replace("_", "-")
+        return f"{self.engine} {version} has no flag {option}{_elsewhere(flag) if flag else ''}"
+
+    def why_no_parser(self, flag: str, name: str, version: str) -> str:
+        """Why `version` has no parser of this name for `reasoning_parser` or `tool_call_parser`."""
+        known = [one for one in self.parsers if (one.flag, one.name) == (flag, name)]
+        if any(holds(one, version) for one in known):
+            return ""
+        kind = flag.replace("_", " ")
+        return f"{self.engine} {version} has no {kind} {name!r}{_elsewhere(known[0]) if known else ''}"
+
+    def parser_names(self, flag: str, version: str) -> tuple[str, ...]:
+        """The parsers of `version` for this flag."""
+        return tuple(one.name for one in self.parsers if one.flag == flag and holds(one, version))
+
 
 def described(engine: str, version: str) -> tuple[str, bool]:
     """The described version whose facts hold for `version`, and whether that is an assumption.
@@ -144,8 +196,10 @@ def described(engine: str, version: str) -> tuple[str, bool]:
     2.4.3 is taken for the newest described one that is not above it; what cannot be read is taken for the newest.
     """
     known = flags_of(engine).versions
-    if version in known:
-        return version, False
+    bare = version.partition("+")[0]
+    named = DEVELOP if bare == DEVELOP_AS_RELEASE else bare
+    if named in known:
+        return named, False
     wanted = release(version)
     below = [one for one in known if one != DEVELOP and release(one) <= wanted]
     if not wanted:
@@ -153,7 +207,13 @@ def described(engine: str, version: str) -> tuple[str, bool]:
     return (below[-1] if below else known[0]), True
 
 
-def holds(fact: Flag | Variable | ParserName, version: str) -> bool:
+def is_newer(engine: str, version: str) -> bool:
+    """Whether `version` is above everything that is described, so that it may have flags nobody told us about."""
+    known = [release(one) for one in flags_of(engine).versions if one != DEVELOP]
+    return version == DEVELOP or not release(version) or release(version) > known[-1]
+
+
+def holds(fact: Flag | Variable | ParserName | PortFact, version: str) -> bool:
     """Whether `version` has this."""
     at = order(version)
     return not (fact.since and at < order(fact.since)) and not (fact.until and at >= order(fact.until))
@@ -169,13 +229,21 @@ def default_of(flag: Flag | PortFact, version: str) -> Any:
     return first
 
 
+def nearest_flag(word: str, engine: str, version: str = "") -> str:
+    """The name of the flag that was probably meant, "" when none is close; only flags of `version` when it is given."""
+    facts = flags_of(engine)
+    names = [flag.name for flag in (facts.of(version) if version else facts.flags)]
+    close = difflib.get_close_matches(word.lstrip("-").replace("-", "_").lower(), names, n=1, cutoff=0.6)
+    return close[0] if close else ""
+
+
 def order(version: str) -> tuple[int, ...]:
-    """A key to compare versions by: a candidate comes before its release, `develop` after everything."""
-    if version == DEVELOP:
+    """A key to compare versions by: a candidate comes before its release; `develop`, and what is no number, last."""
+    numbers = release(version)
+    if not numbers:
         return (1 << 30,)
-    numbers = (*release(version), 0, 0, 0)[:3]
-    is_candidate = re.search(r"(?:rc|a|b|dev)\d*", version.split("+")[0]) is not None
-    return (*numbers, 0 if is_candidate else 1)
+    is_candidate = re.search(r"\d[-._]?(?:rc|a|b|dev)\d*\b", version.partition("+")[0]) is not None
+    return (*(*numbers, 0, 0, 0)[:3], 0 if is_candidate else 1)
 
 
 def release(version: str) -> tuple[int, ...]:
@@ -195,3 +263,12 @@ def _by_word(engine: str) -> dict[str, Flag]:
     facts = flags_of(engine)
     found = {flag.name: flag for flag in facts.flags}
     return found | {option: flag for flag in facts.flags for option in flag.options}
+
+
+def _elsewhere(fact: Flag | ParserName) -> str:
+    assumed = " (assumed)" if fact.is_assumed else ""
+    if isinstance(fact, ParserName) and fact.since and fact.until:
+        return f": {fact.says}"
+    if fact.since and fact.until:
+        return f", which exists from {fact.since} until {fact.until}{assumed}"
+    return f", which exists since {fact.since}{assumed}" if fact.since else f", which {fact.until} removed{assumed}"

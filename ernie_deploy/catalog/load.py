@@ -23,14 +23,6 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     serve: dict[str, dict[str, Given]]
 
 
-class ImplicitPort(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A port that the engine opens unasked in versions before `until`."""
-
-    role: str
-    number: int
-    until: str
-
-
 class EngineFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one engine accepts; `left_out` says what it does with a setting that is not given."""
 
@@ -39,10 +31,23 @@ class EngineFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     needs: str
     quantizations: tuple[str, ...]
     settings: tuple[str, ...]
-    most_max_num_seqs: int
-    integer_mm_processor_kwargs: tuple[str, ...]
-    implicit_ports: tuple[ImplicitPort, ...]
     left_out: dict[str, str]
+
+
+class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why a launch holds something that no setting has by its name; `key` is the setting that it comes from."""
+
+    why: str = ""
+    source: str = ""
+    key: str = ""
+
+
+class Reasons(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The reasons of one engine, by the name of the flag, the variable or the link; `*` is any other."""
+
+    flags: dict[str, Reason]
+    variables: dict[str, Reason]
+    links: dict[str, Reason]
 
 
 class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,6 +73,12 @@ def models() -> dict[str, Model]:
 def engines() -> dict[str, EngineFacts]:
     """All engines by name."""
     return msgspec.convert(read("engines.yaml"), dict[str, EngineFacts])
+
+
+@cache
+def reasons() -> dict[str, Reasons]:
+    """All reasons by engine."""
+    return msgspec.convert(read("reasons.yaml"), dict[str, Reasons])
 
 
 @cache

@@ -2,7 +2,19 @@
 
 from typing import Final
 
-from ernie_deploy.checks import capability, driver, engine, gpu, memory, mig, model, network, ports, resources
+from ernie_deploy.checks import (
+    arguments,
+    capability,
+    driver,
+    engine,
+    gpu,
+    memory,
+    mig,
+    model,
+    network,
+    ports,
+    resources,
+)
 from ernie_deploy.checks.base import Check
 
 CHECKS: Final = (
@@ -12,6 +24,7 @@ CHECKS: Final = (
     Check("mig", "no chosen card is split by MIG", mig.judge),
     Check("driver", "the NVIDIA driver is new enough", driver.judge),
     Check("engine", "the engine is installed, and is what its name says", engine.judge),
+    Check("engine-args", "this version of the engine has the flags it is started with", arguments.judge),
     Check("model", "the model directory is whole", model.judge),
     Check("model-path", "no path that FastDeploy hands to a shell can be misread by it", model.judge_path),
     Check("ports", "every port of the service can be bound", ports.judge),

@@ -24,6 +24,7 @@ def check(
     """
     from ernie_deploy.checks.registry import CHECKS
     from ernie_deploy.cli import stages
+    from ernie_deploy.plan.secrets import shown
 
     if list_them:
         ui.listing(("check", "title"), [(one.name, one.title) for one in CHECKS], as_json=as_json)
@@ -34,7 +35,7 @@ def check(
     results = stages.check(made, only=only or ())
     failed = [result for result in results if result.status == "fail"]
     if as_json:
-        ui.json({"results": results, "facts": made.facts, "plan": made.plan})
+        ui.json({"results": results, "facts": made.facts, "plan": shown(made.plan)})
     else:
         for result in results:
             ui.finding(result.status, result.name, result.message, result.hint)

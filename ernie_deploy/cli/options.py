@@ -43,6 +43,8 @@ FLAGS = (
     Flag("host", str, ("--host",), "The address to bind.", SPEC),
     Flag("port", int, ("--port",), "The port of the service.", SPEC),
     Flag("metrics_port", int, ("--metrics-port",), "A port of its own for metrics (FastDeploy).", SPEC),
+    Flag("engine_worker_queue_port", int, ("--engine-worker-queue-port",), "The engine's queue (FastDeploy).", SPEC),
+    Flag("cache_queue_port", int, ("--cache-queue-port",), "The cache manager's queue (FastDeploy).", SPEC),
     Flag("served_model_name", str, ("--served-model-name",), "The name clients ask for.", SPEC),
     Flag("api_key_file", str, ("--api-key-file",), "A file (mode 0600) with the API key clients must present.", SPEC),
     Flag("quantization", str, ("--quant", "--quantization"), "wint8, wint4 or bf16 (FastDeploy).", TUNING),
@@ -53,11 +55,19 @@ FLAGS = (
     Flag("tensor_parallel_size", int, ("--tensor-parallel-size",), "Cards one model is spread over.", TUNING),
     Flag("mm_processor_kwargs", str, ("--mm-processor-kwargs",), "Picture and video limits, as JSON.", TUNING),
     Flag("limit_mm_per_prompt", str, ("--limit-mm-per-prompt",), "Pictures and videos a request, as JSON.", TUNING),
+    Flag(
+        "enable_prefix_caching",
+        bool,
+        ("--enable-prefix-caching/--no-enable-prefix-caching",),
+        "Keep the cache of a prompt's beginning.",
+        TUNING,
+    ),
     Flag("reasoning_parser", str, ("--reasoning-parser",), "What splits thinking from answer.", TUNING),
     Flag("tool_call_parser", str, ("--tool-call-parser",), "What reads tool calls.", TUNING),
     Flag("trust_remote_code", bool, ("--trust-remote-code/--no-trust-remote-code",), "Run the model's code.", TUNING),
     Flag("engine_args", str, ("--engine-args",), "Further engine arguments, as JSON.", TUNING),
     Flag("env", str, ("--env",), "Further variables for the engine, as JSON.", TUNING),
+    Flag("ready_when", str, ("--ready-when",), "What must be proven first: text, image or thinking.", WAITING),
     Flag("ready_timeout_s", float, ("--timeout",), "Seconds the whole start may take.", WAITING),
     Flag("no_progress_s", float, ("--no-progress-timeout",), "Seconds without any progress.", WAITING),
     Flag("stop_grace_s", float, ("--grace",), "Seconds answers in flight get when stopping.", WAITING),
@@ -97,8 +107,18 @@ def restart_command(asked: Asked) -> str:
         elif isinstance(value, list):
             words += [word for part in value for word in (positive, str(part))]
         else:
-            words += [positive, str(value)]
+            words += [positive, _without_secrets(flag.key, str(value))]
     return shlex.join(words)
+
+
+def _without_secrets(key: str, text: str) -> str:
+    """What was written after a flag, for people; whoever pastes it fills the secrets in again."""
+    import json
+
+    from ernie_deploy.plan.secrets import HIDDEN, hidden
+
+    shown = hidden(json.loads(text)) if key == "env" else {}
+    return json.dumps(shown) if HIDDEN in shown.values() else text
 
 
 def spec_flags(command: Callable[..., None]) -> Callable[..., None]:

@@ -22,15 +22,21 @@ def plan(
     The values with their origin, and the exact command to paste into a shell. Nothing is started.
     """
     from ernie_deploy.cli.stages import planned
+    from ernie_deploy.engines.acknowledge import shown_command
+    from ernie_deploy.engines.base import shown
+    from ernie_deploy.engines.explain import assumption
     from ernie_deploy.engines.start_script import pasteable
+    from ernie_deploy.plan import secrets
     from ernie_deploy.plan.explain import lines
 
     if presets:
         _list_presets(as_json=as_json)
         return
     made = planned(asked, facts_file=facts)
+    if note := assumption(made.plan):
+        ui.say(note)
     if as_json:
-        ui.json({"plan": made.plan, "launch": made.launch})
+        ui.json({"plan": secrets.shown(made.plan), "launch": shown(made.launch)})
         return
     if explain:
         rows = [(line.key, line.value, line.origin, line.why) for line in lines(made.plan)]
@@ -38,7 +44,7 @@ def plan(
     else:
         ui.table(("setting", "value", "from"), [(line.key, line.value, line.origin) for line in lines(made.plan)])
     ui.out("")
-    ui.out(pasteable(made.launch))
+    ui.out(shown_command(made.plan, pasteable(made.launch)))
 
 
 def _list_presets(*, as_json: bool) -> None:

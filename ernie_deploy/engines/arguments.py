@@ -4,9 +4,12 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ernie_deploy.catalog.flags import EngineFlags, Flag
 from ernie_deploy.plan.values import Plan
 
 UNQUANTIZED = "bf16"
+# Kinds of flags that can only be given or left out.
+ONLY_YES = ("switch", "truthy")
 
 
 def given(plan: Plan, keys: Iterable[str]) -> dict[str, object]:
@@ -20,23 +23,40 @@ def given(plan: Plan, keys: Iterable[str]) -> dict[str, object]:
     return {key: value for key, value in found.items() if value is not None and value != unsaid.get(key)}
 
 
-def words(options: Mapping[str, object]) -> tuple[str, ...]:
-    """`{"max_model_len": 131072}` → `("--max-model-len", "131072")`; mappings become JSON, lists several words.
+def further(plan: Plan, facts: EngineFlags) -> dict[str, object]:
+    """`engine_args` by the engine's own names of flags, whatever dashes they were written with.
 
-    True is a bare flag; False is `--no-flag`, which is what the engines' boolean pairs are called.
+    A bare flag has no way to say no: its False means that it is left out. A list that the engine reads from one word
+    becomes that word.
     """
-    result: list[str] = []
-    for key, value in options.items():
-        flag = "--" + key.replace("_", "-")
-        if value is True:
-            result.append(flag)
-        elif value is False:
-            result.append("--no-" + flag[2:])
-        elif isinstance(value, list | tuple):
-            result += [flag, *(str(part) for part in value)]
-        else:
-            result += [flag, json.dumps(value) if isinstance(value, Mapping) else str(value)]
-    return tuple(result)
+    found: dict[str, object] = {}
+    for key, value in plan.engine_args.value.items():
+        flag = facts.named(key)
+        if flag and flag.kind in ONLY_YES and value is False:
+            continue
+        is_one_word = flag and flag.kind == "comma" and isinstance(value, list | tuple)
+        name = flag.name if flag else key.replace("-", "_")
+        found[name] = ",".join(map(str, value)) if is_one_word and isinstance(value, list | tuple) else value
+    return found
+
+
+def words(options: Mapping[str, object], facts: EngineFlags | None = None) -> tuple[str, ...]:
+    """`{"max_model_len": 131072}` → `("--max-model-len", "131072")`, as `facts` spell it and else by this rule."""
+    named = ((key, value, facts.named(key) if facts else None) for key, value in options.items())
+    return tuple(word for key, value, flag in named for word in _words_of(key, value, flag))
+
+
+def _words_of(key: str, value: object, flag: Flag | None) -> tuple[str, ...]:
+    """True is a bare flag, False is `--no-flag`; mappings become JSON, lists several words or several flags."""
+    option = flag.option if flag else "--" + key.replace("_", "-")
+    kind = flag.kind if flag else ""
+    if isinstance(value, bool) and kind != "truthy":
+        return (option,) if value else ("--no-" + option[2:],)
+    if isinstance(value, Mapping) or (kind == "json" and isinstance(value, list | tuple)):
+        return option, json.dumps(value)
+    if kind == "append" and isinstance(value, list | tuple):
+        return tuple(word for part in value for word in (option, str(part)))
+    return (option, *(str(part) for part in (value if isinstance(value, list | tuple) else (value,))))
 
 
 def working_dir(plan: Plan) -> Path:
@@ -61,6 +81,8 @@ def python(plan: Plan) -> str:
 
 def install_command(plan: Plan) -> str:
     """The command that makes the environment this plan needs: the GPU build of an engine is no use to a rehearsal."""
+    if (plan.engine.value, plan.device.value) == ("fastdeploy", "cpu"):
+        return "ernie-deploy sim install"
     return f"ernie-deploy engine install {plan.engine.value}" + (" --cpu" if plan.device.value == "cpu" else "")
 
 

@@ -1,10 +1,15 @@
 """What every engine module gives: a Launch made from a Plan, and nothing that touches the world."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 import msgspec
 
+from ernie_deploy.plan.secrets import hidden
 from ernie_deploy.plan.values import Plan
+
+NO_KEYS: Mapping[str, str] = MappingProxyType({})
 
 
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,8 +48,14 @@ class Launch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     served_model: str
 
 
+def shown(launch: Launch) -> Launch:
+    """The launch as it may be shown."""
+    return msgspec.structs.replace(launch, env=hidden(launch.env))
+
+
 class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A line in an engine's log that tells how far a start has come; `pattern` is a regular expression."""
+    """A line in an engine's log that tells how far a start has come. `pattern` is a regular expression; where the line
+    says how much of the stage is done, its group `percent` holds that."""
 
     name: str
     pattern: str
@@ -59,5 +70,9 @@ class Engine(Protocol):
     def launch(self, plan: Plan) -> Launch:
         """What runs."""
 
-    def config_files(self, plan: Plan) -> tuple[File, ...]:
-        """The same as files in the engine's own format, which run without us."""
+    def config_files(self, plan: Plan, keys: Mapping[str, str] = NO_KEYS) -> tuple[File, ...]:
+        """The same as files in the engine's own format, which run without us. `keys` (variable → key) are written into
+        the environment file, and not read from their files when it starts."""
+
+    def options(self, plan: Plan) -> dict[str, object]:
+        """The flags by name, as they are before they become words or YAML; `model` is the model's own."""

@@ -1,30 +1,36 @@
-"""FastDeploy: the module form of its server, as documented for this model, and its YAML.
+"""FastDeploy: the module form of its server, the documented flags for this model first, and its YAML.
 
 We start `python -m fastdeploy.entrypoints.openai.api_server` rather than `fastdeploy serve`: the wrapper only spawns
 that same module, leaves two processes to look after and always exits 0.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 
+from ernie_deploy.catalog.flags import default_of, described, flags_of
 from ernie_deploy.catalog.load import engines
 from ernie_deploy.engines import arguments
-from ernie_deploy.engines.base import File, Launch, Port, Stage
+from ernie_deploy.engines.acknowledge import comments
+from ernie_deploy.engines.base import NO_KEYS, File, Launch, Port, Stage
 from ernie_deploy.engines.start_script import env_file, script
+from ernie_deploy.plan.secrets import KEY_VARIABLES
 from ernie_deploy.plan.values import Plan
 
 NAME = "fastdeploy"
 MODULE = "fastdeploy.entrypoints.openai.api_server"
-# The order of the documented command, then the rest.
+# The order of the documented command, then what we decide, then the rest.
 KEYS = ("max_model_len", "max_num_seqs", "port", "quantization", "reasoning_parser", "tool_call_parser",
-        "mm_processor_kwargs", "served_model_name", "host", "metrics_port", "max_num_batched_tokens",
-        "gpu_memory_utilization", "tensor_parallel_size", "limit_mm_per_prompt", "revision")  # fmt: skip
+        "mm_processor_kwargs", "max_num_batched_tokens", "limit_mm_per_prompt", "enable_prefix_caching", "metrics_port",
+        "engine_worker_queue_port", "cache_queue_port", "served_model_name", "host", "gpu_memory_utilization",
+        "tensor_parallel_size", "revision")  # fmt: skip
 STAGES: tuple[Stage, ...] = (
-    Stage("starting workers", r"Waiting for worker processes to be ready|Number of api-server workers"),
-    Stage("loading weights", r"Loading Weights:\s+\d+%"),
-    Stage("loading layers", r"Loading Layers:\s+\d+%"),
+    Stage("choosing ports", r"Number of api-server workers|found available ports|Using `\w+`: \["),
+    Stage("starting workers", r"Waiting for worker processes to be ready"),
+    Stage("loading weights", r"(?:Loading Weights|Loading (?:safetensors )?checkpoint shards):\s+(?P<percent>\d+)%"),
+    Stage("loading layers", r"Loading Layers:\s+(?P<percent>\d+)%"),
     Stage("profiling memory", r"Before running the profile|Worker processes are launched"),
     Stage("engine ready", r"FastDeploy LLM engine initialized|Launching chat completion service"),
     Stage("serving", r"Listening at: http|Application startup complete|Uvicorn running on"),
@@ -35,14 +41,13 @@ LINK = "model"
 
 
 def launch(plan: Plan) -> Launch:
-    """Exactly the documented command, plus what was asked for; ports and environment with it."""
+    """The documented command, plus what the planner decided and what was asked for; ports and environment with it."""
     host = plan.host.value or "0.0.0.0"
-    options = {"model": _model(plan), **_options(plan)}
     return Launch(
         engine=NAME,
-        argv=(arguments.python(plan), "-m", MODULE, *arguments.words(options)),
+        argv=(arguments.python(plan), "-m", MODULE, *arguments.words(options(plan), flags_of(NAME))),
         env=_environment(plan),
-        secret_env={"FD_API_KEY": plan.api_key_file.value} if plan.api_key_file.value else {},
+        secret_env={KEY_VARIABLES[NAME]: plan.api_key_file.value} if plan.api_key_file.value else {},
         links=_links(plan),
         working_dir=str(arguments.working_dir(plan)),
         log_dir=str(arguments.log_dir(plan)),
@@ -52,21 +57,27 @@ def launch(plan: Plan) -> Launch:
     )
 
 
-def config_files(plan: Plan) -> tuple[File, ...]:
+def config_files(plan: Plan, keys: Mapping[str, str] = NO_KEYS) -> tuple[File, ...]:
     """`fastdeploy.yaml` for --config, its environment and a start script.
 
-    The parser drops every key that is not spelled with underscores, without a word, so all of them are.
+    The parser drops every key that is not spelled with underscores, without a word, so all of them are. A mapping stays
+    one, so that its integers do; a number may be an integer also where the flag is a text, the parser converts it.
     """
     started = launch(plan)
-    document = {"model": _model(plan), **_options(plan)}
     header = "# FastDeploy launch config. Keys are spelled with underscores: FastDeploy drops others in silence.\n"
-    content = header + yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+    header += "".join(f"{line}\n" for line in comments(plan, of_command=False))
+    content = header + yaml.safe_dump(options(plan), sort_keys=False, allow_unicode=True)
     argv = (arguments.python(plan), "-m", MODULE, "--config")
-    return File("fastdeploy.yaml", content), env_file(started), script(started, argv, config="fastdeploy.yaml")
+    return (
+        File("fastdeploy.yaml", content),
+        env_file(started, keys),
+        script(started, argv, config="fastdeploy.yaml", without=keys),
+    )
 
 
-def _options(plan: Plan) -> dict[str, object]:
-    return arguments.given(plan, KEYS) | plan.engine_args.value
+def options(plan: Plan) -> dict[str, object]:
+    """Every flag by its name, which is also its key in YAML."""
+    return {"model": _model(plan), **arguments.given(plan, KEYS), **arguments.further(plan, flags_of(NAME))}
 
 
 def _model(plan: Plan) -> str:
@@ -91,18 +102,18 @@ def _environment(plan: Plan) -> dict[str, str]:
 
 
 def _ports(plan: Plan, host: str) -> tuple[Port, ...]:
-    found = [Port(plan.port.value, "http", host)]
-    if plan.metrics_port.value is not None:
-        found.append(Port(plan.metrics_port.value, "metrics", "0.0.0.0"))
-        return tuple(found)
-    version = plan.engine_version.value or engines()[NAME].version
-    for port in engines()[NAME].implicit_ports:
-        if _release(version) < _release(port.until):
-            found.append(Port(port.number, port.role, "0.0.0.0"))
-    return tuple(found)
+    """Only the service's own port is bound on `host`; all others are open on every interface."""
+    beside = {"metrics": plan.metrics_port, "engine queue": plan.engine_worker_queue_port,
+              "cache queue": plan.cache_queue_port}  # fmt: skip
+    numbers = {role: setting.value for role, setting in beside.items()}
+    if numbers["metrics"] is None:
+        numbers["metrics"] = _unasked_metrics_port(plan.engine_version.value or engines()[NAME].version)
+    others = (Port(number, role, "0.0.0.0") for role, number in numbers.items() if number is not None)
+    return (Port(plan.port.value, "http", host), *others)
 
 
-def _release(version: str) -> tuple[int, ...]:
-    """`2.3.0-rc0` → (2, 3, 0): enough to know which side of a release a build stands on."""
-    numbers = re.match(r"\d+(\.\d+)*", version)
-    return tuple(int(part) for part in numbers[0].split(".")) if numbers else ()
+def _unasked_metrics_port(version: str) -> int | None:
+    """The port that this version opens for metrics unasked; None when they share the service's."""
+    fact = next(one for one in flags_of(NAME).ports if one.flag == "metrics_port")
+    number = default_of(fact, described(NAME, version)[0])
+    return number if isinstance(number, int) else None

@@ -1,9 +1,10 @@
 """transformers: `transformers serve` in module form. It reads no config file: a start script it is."""
 
+from collections.abc import Mapping
 from pathlib import PurePath
 
 from ernie_deploy.engines import arguments
-from ernie_deploy.engines.base import File, Launch, Port, Stage
+from ernie_deploy.engines.base import NO_KEYS, File, Launch, Port, Stage
 from ernie_deploy.engines.start_script import env_file, script
 from ernie_deploy.plan.values import Plan
 
@@ -11,7 +12,7 @@ NAME = "transformers"
 MODULE = "transformers.cli.transformers"
 KEYS = ("host", "port", "trust_remote_code", "quantization")
 STAGES: tuple[Stage, ...] = (
-    Stage("loading weights", r"Loading weights|Loading checkpoint shards"),
+    Stage("loading weights", r"(?:Loading weights|Loading checkpoint shards)(?::\s+(?P<percent>\d+)%)?"),
     Stage("serving", r"Application startup complete|Uvicorn running on"),
 )
 
@@ -24,7 +25,7 @@ def launch(plan: Plan) -> Launch:
     path = plan.model_path.value
     return Launch(
         engine=NAME,
-        argv=(arguments.python(plan), "-m", MODULE, "serve", name, *arguments.words(_options(plan))),
+        argv=(arguments.python(plan), "-m", MODULE, "serve", name, *arguments.words(_flags(plan))),
         env={"DO_NOT_TRACK": "1", **arguments.hub_environment(plan), **arguments.card_environment(plan),
              **plan.env.value},
         secret_env={},
@@ -37,10 +38,15 @@ def launch(plan: Plan) -> Launch:
     )  # fmt: skip
 
 
-def config_files(plan: Plan) -> tuple[File, ...]:
+def config_files(plan: Plan, keys: Mapping[str, str] = NO_KEYS) -> tuple[File, ...]:
     """Its environment and a start script with the flags."""
     started = launch(plan)
-    return env_file(started), script(started, started.argv)
+    return env_file(started, keys), script(started, started.argv, without=keys)
+
+
+def options(plan: Plan) -> dict[str, object]:
+    """Every flag by its name; the model is no flag."""
+    return {"model": _model(plan), **_flags(plan)}
 
 
 def _model(plan: Plan) -> str:
@@ -48,6 +54,6 @@ def _model(plan: Plan) -> str:
     return plan.served_model_name.value or (PurePath(path).name if path else plan.model.value)
 
 
-def _options(plan: Plan) -> dict[str, object]:
+def _flags(plan: Plan) -> dict[str, object]:
     fixed = {"device": plan.device.value, "dtype": "bfloat16"}
     return arguments.given(plan, KEYS) | fixed | plan.engine_args.value

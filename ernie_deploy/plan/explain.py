@@ -3,6 +3,7 @@
 import json
 from typing import NamedTuple
 
+from ernie_deploy.plan.secrets import shown
 from ernie_deploy.plan.values import Plan, Setting
 
 
@@ -16,8 +17,8 @@ class Line(NamedTuple):
 
 
 def lines(plan: Plan) -> tuple[Line, ...]:
-    """All settings in the order of the plan."""
-    settings = ((key, getattr(plan, key)) for key in Plan.__struct_fields__)
+    """All settings in the order of the plan, secrets hidden."""
+    settings = ((key, getattr(shown(plan), key)) for key in Plan.__struct_fields__)
     return tuple(
         Line(key, in_words(setting.value), setting.origin, setting.why)
         for key, setting in settings

@@ -1,18 +1,22 @@
 """Values that are each fine and cannot hold together, or that this engine has no place for."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from ernie_deploy.catalog.load import engines, models
 from ernie_deploy.errors import SpecError
 from ernie_deploy.plan.layers import Layer, Said, catalog_id, find
-from ernie_deploy.plan.values import Plan, Setting
+from ernie_deploy.plan.values import Plan
+from ernie_deploy.plan.version import unaccepted
 from ernie_deploy.spec.load import nearest
 from ernie_deploy.spec.schema import KEYS
 
 
 def refuse_impossible(plan: Plan, layers: Sequence[Layer]) -> None:
     """Raise SpecError for the first thing that cannot be; the message names where it was asked for."""
-    for message, hint in (*_without_a_place(plan, layers), *_out_of_bounds(plan, layers), *_at_odds(plan)):
+    model = catalog_id(find(layers, "model") or Said(plan.model.value, "", "catalog", "catalog"))
+    reasons = (_without_a_place(plan, layers), _out_of_bounds(plan, model), _at_odds(plan), unaccepted(plan, model))
+    for message, hint in chain.from_iterable(reasons):
         raise SpecError(message, hint=hint)
 
 
@@ -27,7 +31,7 @@ def _without_a_place(plan: Plan, layers: Sequence[Layer]) -> Iterator[tuple[str,
     for key in plan.engine_args.value:
         spelled = key.replace("-", "_")
         if spelled in KEYS:
-            yield f"{plan.engine_args.origin}: {key}: this is a key of its own", f"write `{spelled}:` instead"
+            yield f"{plan.engine_args.place_of(key)}: this is a key of its own", f"write `{spelled}:` instead"
     if plan.quantization.value is not None and plan.quantization.value not in engine.quantizations:
         choices = ", ".join(engine.quantizations)
         asked = f"{plan.quantization.origin}: {plan.quantization.value!r}"
@@ -35,21 +39,11 @@ def _without_a_place(plan: Plan, layers: Sequence[Layer]) -> Iterator[tuple[str,
         yield f"{asked}: {name} cannot quantize this model so; it can: {choices}", close
 
 
-def _out_of_bounds(plan: Plan, layers: Sequence[Layer]) -> Iterator[tuple[str, str]]:
-    engine = engines()[plan.engine.value]
-    most_sequences = engine.most_max_num_seqs
-    if (plan.max_num_seqs.value or 0) > most_sequences:
-        yield _over(plan.max_num_seqs, f"{plan.engine.value} takes at most {most_sequences}")
-    model = find(layers, "model") or Said(plan.model.value, "", "catalog", "catalog")
-    longest = models()[catalog_id(model)].max_position_embeddings
+def _out_of_bounds(plan: Plan, model: str) -> Iterator[tuple[str, str]]:
+    longest = models()[model].max_position_embeddings
     if (plan.max_model_len.value or 0) > longest:
-        yield _over(plan.max_model_len, f"the model's context ends at {longest} tokens")
-    for key, value in (plan.mm_processor_kwargs.value or {}).items():
-        if key in engine.integer_mm_processor_kwargs and not isinstance(value, int):
-            yield (
-                f"{plan.mm_processor_kwargs.origin}: {key}: expected an integer, got {value!r}",
-                "one wrong type makes FastDeploy drop all of these options in silence",
-            )
+        limit = f"{plan.max_model_len.value} is too much: the model's context ends at {longest} tokens"
+        yield f"{plan.max_model_len.origin}: {limit}", "choose a smaller value"
 
 
 def _at_odds(plan: Plan) -> Iterator[tuple[str, str]]:
@@ -69,7 +63,3 @@ def _at_odds(plan: Plan) -> Iterator[tuple[str, str]]:
             f"{plan.gpus.origin}: {cards} card(s) for tensor_parallel_size {parallel}",
             f"--tensor-parallel-size {cards} uses them all, --gpu N chooses one",
         )
-
-
-def _over(setting: Setting[int | None], limit: str) -> tuple[str, str]:
-    return f"{setting.origin}: {setting.value} is too much: {limit}", "choose a smaller value"

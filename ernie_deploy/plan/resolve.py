@@ -8,15 +8,18 @@ from typing import NamedTuple
 import msgspec
 
 from ernie_deploy.catalog.load import EngineFacts, engines
+from ernie_deploy.errors import SpecError
 from ernie_deploy.facts.values import EnvironmentFacts, Facts
 from ernie_deploy.files import absolute
+from ernie_deploy.plan.decide import decided
 from ernie_deploy.plan.layers import REHEARSAL, Layer, Said, find, is_directory_name
 from ernie_deploy.plan.refuse import refuse_impossible
+from ernie_deploy.plan.secrets import refusals
 from ernie_deploy.plan.values import Plan
 
 Document = dict[str, object]
 
-ALWAYS_SAID = ("engine", "device", "model", "port", "ready_timeout_s", "no_progress_s", "stop_grace_s")
+ALWAYS_SAID = ("engine", "device", "model", "port", "ready_when", "ready_timeout_s", "no_progress_s", "stop_grace_s")
 EMPTY: Mapping[str, object] = {"trust_remote_code": False, "engine_args": {}, "env": {}, "ignore_checks": ()}
 # An interpreter that was asked for wins over one that `engine install` made, and that one over one on PATH.
 ORIGINS = ("asked", "installed", "path")
@@ -32,6 +35,7 @@ class Wanted(NamedTuple):
     model_is_directory: bool
     revision: str | None
     device: str
+    engine_version: str
 
 
 def wanted(layers: Sequence[Layer]) -> Wanted:
@@ -48,7 +52,13 @@ def wanted(layers: Sequence[Layer]) -> Wanted:
         model_is_directory=is_directory_name(directory),
         revision=str(revision.value) if revision else None,
         device=str(_said(layers, "device").value),
+        engine_version=_wished_version(layers),
     )
+
+
+def _wished_version(layers: Sequence[Layer]) -> str:
+    said = find(layers, "engine_version")
+    return str(said.value if said else engines()[str(_said(layers, "engine").value)].version)
 
 
 def resolve(layers: Sequence[Layer], facts: Facts, *, state_root: Path) -> Plan:
@@ -65,7 +75,9 @@ def resolve(layers: Sequence[Layer], facts: Facts, *, state_root: Path) -> Plan:
     document["engine_python"] = python = _engine_python(layers, need, facts)
     document["engine_version"] = _engine_version(layers, python["value"], engine, facts)
     document["gpus"] = _gpus(layers, need, facts)
-    plan = msgspec.convert(document, Plan)
+    plan = decided(msgspec.convert(document, Plan))
+    for message, hint in refusals(plan):
+        raise SpecError(message, hint=hint)
     refuse_impossible(plan, layers)
     return plan
 
@@ -124,6 +136,8 @@ def _engine_python(layers: Sequence[Layer], need: Wanted, facts: Facts) -> Docum
 
 
 def _why_python(environment: EnvironmentFacts, engine: str) -> str:
+    if environment.engine_version.endswith("+simulated"):
+        return "the simulator in place of FastDeploy: no engine and no model run"
     if environment.origin == "installed":
         return f"the environment that `engine install {engine}` made"
     return f"the interpreter on PATH that has {engine}"

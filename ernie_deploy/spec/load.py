@@ -15,7 +15,7 @@ import msgspec
 import yaml
 
 from ernie_deploy.errors import SpecError, UsageError
-from ernie_deploy.spec.schema import KEYS, PATTERNS_IN_WORDS, Spec
+from ernie_deploy.spec.schema import KEYS, PATTERNS_IN_WORDS, Spec, looks_secret
 
 PREFIX = "ERNIE_DEPLOY_"
 DEFAULT_FILE = "deploy.yaml"
@@ -66,9 +66,9 @@ def from_text(key: str, text: str, place: str) -> object:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise SpecError(
-            f"{place}: expected JSON such as '{{\"image\": 4}}', got {text!r} ({error.msg} at column {error.colno})"
-        ) from None
+        got = "" if key == "env" and looks_secret(text) else f", got {text!r}"
+        reason = f"{error.msg} at column {error.colno}"
+        raise SpecError(f"{place}: expected JSON such as '{{\"image\": 4}}'{got} ({reason})") from None
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, a thousand brackets
         raise SpecError(f"{place}: not JSON that can be read: {error}") from None
 
@@ -90,7 +90,9 @@ def decode(
         wrong = _explained(str(error), values, strict=strict)
     if wrong:
         where = called(wrong.key) if called else f"{place}: {wrong.key}"
-        raise SpecError(f"{where}{wrong.rest}: {wrong.reason}, got {_shown(wrong.value)}")
+        is_secret = wrong.key == "env" and looks_secret(f"{wrong.rest}{wrong.value!r}")
+        got = "a value that is not shown" if is_secret else _shown(wrong.value)
+        raise SpecError(f"{where}{wrong.rest}: {wrong.reason}, got {got}")
     return spec
 
 

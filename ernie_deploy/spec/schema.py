@@ -20,6 +20,7 @@ PATTERNS_IN_WORDS = {
     VARIABLE_PATTERN: "the name of a variable: letters, digits and '_', no digit first",
     ARGUMENT_PATTERN: "the name of a flag without its dashes: letters, digits, '-' and '_', a letter first",
 }
+SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSW", "CREDENTIAL")
 DEFAULT_NAME = "ernie"
 Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
 PortNumber = Annotated[int, Meta(ge=1, le=65535)]
@@ -47,6 +48,8 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host: Text | UnsetType = UNSET
     port: PortNumber | UnsetType = UNSET
     metrics_port: PortNumber | UnsetType = UNSET
+    engine_worker_queue_port: PortNumber | UnsetType = UNSET
+    cache_queue_port: PortNumber | UnsetType = UNSET
     served_model_name: Name | UnsetType = UNSET
     api_key_file: Text | UnsetType = UNSET
     quantization: Text | UnsetType = UNSET
@@ -57,11 +60,13 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tensor_parallel_size: Positive | UnsetType = UNSET
     mm_processor_kwargs: dict[str, int | str] | UnsetType = UNSET
     limit_mm_per_prompt: dict[Literal["image", "video"], Annotated[int, Meta(ge=0)]] | UnsetType = UNSET
+    enable_prefix_caching: bool | UnsetType = UNSET
     reasoning_parser: Text | UnsetType = UNSET
     tool_call_parser: Text | UnsetType = UNSET
     trust_remote_code: bool | UnsetType = UNSET
     engine_args: dict[Argument, str | int | float | bool | list[object] | dict[str, object]] | UnsetType = UNSET
     env: dict[Variable, str] | UnsetType = UNSET
+    ready_when: Literal["text", "image", "thinking"] | UnsetType = UNSET
     ready_timeout_s: Seconds | UnsetType = UNSET
     no_progress_s: Seconds | UnsetType = UNSET
     stop_grace_s: Seconds | UnsetType = UNSET
@@ -78,6 +83,11 @@ SHORT_FLAGS = {
     "stop_grace_s": "grace",
     "ignore_checks": "ignore",
 }
+
+
+def looks_secret(text: str) -> bool:
+    """Whether the name of a variable, or a text with such names, speaks of a secret."""
+    return any(word in text.upper() for word in SECRET_WORDS)
 
 
 def is_name(text: str) -> bool:

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ernie_deploy.catalog.flag_values import value_problems
+from ernie_deploy.catalog.flags import flags_of as flags_of_engine
 from ernie_deploy.engines.registry import ENGINES, launch_of
 from ernie_deploy.engines.start_script import pasteable
 from ernie_deploy.plan.layers import asked, completed
@@ -25,6 +27,11 @@ DOCUMENTED = """
 fastdeploy serve --model /models/ernie --max-model-len 131072 --max-num-seqs 32 --port 8180 --quantization wint8
   --reasoning-parser ernie-45-vl-thinking --tool-call-parser ernie-45-vl-thinking
   --mm-processor-kwargs '{"image_max_pixels": 12845056 }'
+"""
+# Why each of these: docs/explanation/fastdeploy-settings.md.
+ADDED = """
+--max-num-batched-tokens 16384 --limit-mm-per-prompt '{"image": 10, "video": 1}' --no-enable-prefix-caching
+  --metrics-port 8181 --engine-worker-queue-port 8182 --cache-queue-port 8183
 """
 DOCUMENTED_VLLM = """
 vllm serve /models/ernie --port 8180 --trust-remote-code --reasoning-parser ernie45 --tool-call-parser ernie45
@@ -43,7 +50,8 @@ CASES: dict[str, dict[str, Any]] = {
         "tensor_parallel_size": 2,
         "gpus": [1, 3],
         "limit_mm_per_prompt": {"image": 10, "video": 1},
-        "engine_args": {"load_choices": "default_v1", "enable_prefix_caching": False},
+        "enable_prefix_caching": True,
+        "engine_args": {"load_choices": "default_v1"},
         "env": {"FD_LOG_LEVEL": "INFO"},
     },
     "fastdeploy-awkward-paths": {"model": "/modelle/ernie ü; rm -rf $HOME"},
@@ -88,11 +96,14 @@ def _value(text: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("case", "documented"), [("fastdeploy-documented", DOCUMENTED), ("vllm-documented", DOCUMENTED_VLLM)]
+    ("case", "documented", "added"),
+    [("fastdeploy-documented", DOCUMENTED, ADDED), ("vllm-documented", DOCUMENTED_VLLM, "")],
 )
-def test_the_documented_command_is_what_would_run(case: str, documented: str) -> None:
-    launch = launch_of(plan_of(case))
-    assert flags_of(list(launch.argv)) == flags_of(shlex.split(documented))
+def test_the_documented_command_comes_first_and_then_what_we_decide(case: str, documented: str, added: str) -> None:
+    flags = flags_of(list(launch_of(plan_of(case)).argv))
+    documented_flags, ours = flags_of(shlex.split(documented)), flags_of(shlex.split(added))
+    assert flags == documented_flags | ours
+    assert set(list(flags)[: len(documented_flags)]) == set(documented_flags)
 
 
 def test_fastdeploys_yaml_has_underscore_keys_and_the_values_of_the_argv() -> None:
@@ -102,10 +113,20 @@ def test_fastdeploys_yaml_has_underscore_keys_and_the_values_of_the_argv() -> No
     flags = flags_of(list(launch_of(plan).argv))
     for key, value in document.items():
         flag = "--" + key.replace("_", "-")
-        if value is False:
-            assert f"--no-{key.replace('_', '-')}" in flags
+        if isinstance(value, bool):
+            assert (flag if value else f"--no-{flag[2:]}") in flags
         else:
             assert flags[flag] == (value if isinstance(value, dict) else str(value)), key
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.startswith("fastdeploy")])
+def test_every_value_of_fastdeploys_yaml_is_one_that_its_flag_takes(case: str) -> None:
+    document = yaml.safe_load(ENGINES["fastdeploy"].config_files(plan_of(case))[0].content)
+    for key, value in document.items():
+        flag = flags_of_engine("fastdeploy").named(key)
+        assert flag is not None, key
+        assert flag.name == key
+        assert list(value_problems(flag, value)) == [], key
 
 
 def test_image_max_pixels_stays_an_integer_or_fastdeploy_drops_all_of_them() -> None:
@@ -124,8 +145,8 @@ def test_no_key_is_ever_in_what_is_shown_or_written(case: str) -> None:
 def test_an_old_fastdeploy_opens_a_metrics_port_unasked() -> None:
     old = launch_of(plans.a_plan(engine_version="2.3.4", metrics_port=None))
     new = launch_of(plans.a_plan(engine_version="2.4.0", metrics_port=None))
-    assert [port.number for port in old.ports] == [8180, 8001]
-    assert [port.number for port in new.ports] == [8180]
+    assert [port.number for port in old.ports if port.role == "metrics"] == [8001]
+    assert [port.number for port in new.ports if port.role == "metrics"] == []
 
 
 @pytest.mark.parametrize(

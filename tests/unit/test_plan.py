@@ -79,10 +79,10 @@ def test_every_setting_has_a_reason_and_an_origin(flag: dict[str, Any]) -> None:
 
 
 def test_what_is_left_out_says_what_the_engine_then_does() -> None:
-    setting = planned().max_num_batched_tokens
+    setting = planned().gpu_memory_utilization
     assert setting.value is None
     assert setting.source == "engine"
-    assert setting.why == "left to the engine: 8192 tokens with the V1 scheduler"
+    assert setting.why == "left to the engine: 0.9 of the card"
 
 
 def test_another_engine_brings_its_own_documented_settings() -> None:
@@ -189,7 +189,7 @@ def test_every_preset_plans(name: str) -> None:
         ),
         ({"metrics_port": 8180}, "--metrics-port: 8180 is the service's own port"),
         ({"engine": "transformers", "max_model_len": 4096}, "--max-model-len: transformers has no such setting"),
-        ({"engine_args": {"max-model-len": 5}}, "--engine-args: max-model-len: this is a key of its own"),
+        ({"engine_args": {"max-model-len": 5}}, "--engine-args.max-model-len: this is a key of its own"),
         ({"gpus": [0, 1]}, "--gpu: 2 card(s) for tensor_parallel_size 1"),
     ],
 )

@@ -65,7 +65,8 @@ def test_the_bf16_file_passes_no_quantization() -> None:
 
 def test_the_airgapped_file_binds_the_loopback_and_keeps_the_key_out_of_the_argv() -> None:
     plan, subject = planned(from_file(CONFIGS / "airgapped.yaml"), nvml.L20)
-    assert [port.host for port in subject.launch.ports] == ["127.0.0.1"]
+    assert [port.role for port in subject.launch.ports if port.host == "127.0.0.1"] == ["http"]
+    assert "metrics" not in [port.role for port in subject.launch.ports]
     assert plan.model_path.value == plan.model.value
     assert subject.launch.secret_env == {"FD_API_KEY": "/etc/ernie-deploy/api-key"}
 
