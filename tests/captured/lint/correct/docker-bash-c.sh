@@ -1,0 +1,2 @@
+docker run --rm --ipc=host --gpus all -v /srv/models:/models -p 127.0.0.1:8180:8180 registry.local/fastdeploy-cuda-12.6:2.5.0 \
+  bash -c "export DO_NOT_TRACK=1 FD_LOG_DIR=/logs && python -m fastdeploy.entrypoints.openai.api_server --model /models/ernie --max-model-len 32768 --quantization wint8 --limit-mm-per-prompt '{\"image\": 10}' --no-enable-prefix-caching --reasoning-parser ernie-45-vl-thinking --tool-call-parser ernie-45-vl-thinking --host 127.0.0.1 2>&1 | tee /logs/out"
