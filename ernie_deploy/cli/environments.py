@@ -38,7 +38,7 @@ def install_engine(engine: str, *, cpu: bool, python: Path | None, force: bool, 
 
 
 def rows() -> list[dict[str, str]]:
-    """All recipes, and how each stands here."""
+    """All recipes, and how each stands here; then the simulators that take FastDeploy's place."""
     here = {one.directory.name: one for one in locate.installed()}
     found = []
     for name in recipes():
@@ -46,12 +46,15 @@ def rows() -> list[dict[str, str]]:
         state = "not installed" if one is None else "installed" if one.is_current else "installed, of an older recipe"
         size = human_size(one.marker.bytes_on_disk) if one else ""
         found.append({"name": name, "state": state, "size": size, "python": str(one.python) if one else ""})
+    for one in locate.all_simulated():
+        found.append({"name": one.directory.name, "state": "SIMULATED", "size": "", "python": str(one.python)})
     return found
 
 
 def remove_engine(engine: str, *, cpu: bool, dry_run: bool) -> None:
-    """Delete the environment of an engine; a half-made one too."""
-    directory = locate.root() / for_engine(engine, cpu=cpu).name
+    """Delete the environment of an engine, or a simulated one by its name; a half-made one too."""
+    is_simulated = engine.startswith(f"{locate.SIMULATED}-") and "/" not in engine
+    directory = locate.root() / (engine if is_simulated else for_engine(engine, cpu=cpu).name)
     if not directory.exists():
         raise UsageError(f"{directory} does not exist", hint="see what is there with: ernie-deploy engine list")
     if not dry_run:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ernie_deploy.cli import ui
 from ernie_deploy.cli.options import Asked
+from ernie_deploy.cli.simulated import make_if_needed
 from ernie_deploy.cli.stages import Planned, name_flag
 from ernie_deploy.errors import PreflightError, UsageError
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from ernie_deploy.report import Report
     from ernie_deploy.serve.state import Store
 
-ENGINES = ("transformers", "vllm")
+ENGINES = ("transformers", "vllm", "fastdeploy")
 REHEARSAL_NAME = "rehearsal"
 
 
@@ -37,7 +38,7 @@ def refuse_to_disturb(store: "Store") -> None:
     name = store.directory.name
     if store.family():
         raise PreflightError(f"{name!r} is running", hint=f"stop it first: ernie-deploy down --name {name}")
-    if name != REHEARSAL_NAME and store.directory.exists():
+    if name != REHEARSAL_NAME and (store.engine_log.exists() or store.read() is not None or store.is_damaged()):
         raise PreflightError(f"{name!r} is a deployment with logs of its own", hint="give the rehearsal another --name")
 
 
@@ -47,6 +48,8 @@ def make_environment(asked: Asked) -> bool:
     from ernie_deploy.environments.locate import find
 
     engine = str(asked.flags["engine"])
+    if engine == "fastdeploy":
+        return make_if_needed(asked)
     if "engine_python" not in asked.flags and find(engine, cpu=True) is None:
         ui.say_heading(f"Environment of {engine}")
         install_engine(engine, cpu=True, python=None, force=False, dry_run=False, as_json=False)
@@ -106,4 +109,5 @@ def conclude(made: Planned, store: "Store", report: "Report", *, keep: bool) -> 
         ui.say(f"it goes on at {made.launch.base_url}: ernie-deploy ask{flag} …, then: ernie-deploy down{flag}")
         return
     store.remove()
-    ui.say("rehearsed: the whole path works here, and nothing of it is left")
+    simulated = " (FastDeploy was simulated)" if made.plan.engine.value == "fastdeploy" else ""
+    ui.say(f"rehearsed: the whole path works here, and nothing of it is left{simulated}")

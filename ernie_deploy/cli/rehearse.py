@@ -19,6 +19,7 @@ def rehearse(
     """Walk the whole path on the CPU with a tiny model.
 
     A real engine, a model that really sees: plan, checks, up, ready, smoke, a picture, down. Nothing is left behind.
+    FastDeploy has no build for a CPU: with --engine fastdeploy its simulator takes its place, and says so.
     """
     from ernie_deploy.cli import rehearsal, stages
     from ernie_deploy.cli.starting import bring_up, show_launch

@@ -11,7 +11,7 @@ from ernie_deploy.client import Client, Endpoint
 from ernie_deploy.errors import UsageError, VerifyError
 from ernie_deploy.files import write_atomically
 from ernie_deploy.smoke.base import Profile, Target, run, why_failed
-from ernie_deploy.smoke.detect import detect
+from ernie_deploy.smoke.detect import detect, is_simulated
 from ernie_deploy.smoke.registry import PROBES
 
 REHEARSAL_MODEL = "ernie-rehearsal"
@@ -38,11 +38,14 @@ def probe(
     ui.say(f"pictures are drawn with --seed {seed}")
     with Client(address) as client:
         engine = detect(client)
+        told = f"{engine} (simulated)" if is_simulated(client) else engine
+        if told != engine:
+            ui.say(f"{engine} is SIMULATED here: no engine and no model answer")
         chosen: Profile = expected or ("rehearsal" if address.model == REHEARSAL_MODEL else "model")
         target = Target(client, engine, chosen, random.Random(seed))
         cases = run(PROBES, target, only=only, skip=skip)
     created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return report.Report("ernie-deploy smoke", __version__, address.base_url, engine, address.model, cases, created)
+    return report.Report("ernie-deploy smoke", __version__, address.base_url, told, address.model, cases, created)
 
 
 def write(found: report.Report, *, junit: Path | None, markdown: Path | None) -> None:

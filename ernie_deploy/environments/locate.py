@@ -9,6 +9,8 @@ from ernie_deploy.environments.recipe import recipes
 from ernie_deploy.files import absolute
 
 MARKER = "ernie-deploy.json"
+# A directory that begins so, with a version after it, holds the simulator in place of FastDeploy.
+SIMULATED = "fastdeploy-simulated"
 
 
 class Marker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,6 +70,26 @@ def installed() -> tuple[Environment, ...]:
     return tuple(found)
 
 
-def find(engine: str, *, cpu: bool) -> Environment | None:
-    """The whole environment of an engine, with or without a GPU."""
+def find(engine: str, *, cpu: bool, version: str = "") -> Environment | None:
+    """The whole environment of an engine, with or without a GPU.
+
+    FastDeploy has no build for a CPU: there its simulator of that version takes its place.
+    """
+    if engine == "fastdeploy" and cpu:
+        return simulated(version)
     return next((one for one in installed() if (one.engine, one.cpu) == (engine, cpu)), None)
+
+
+def simulated(version: str) -> Environment | None:
+    """The simulated FastDeploy of that version, when it has been made."""
+    return _simulated_in(root() / f"{SIMULATED}-{version}")
+
+
+def all_simulated() -> tuple[Environment, ...]:
+    """Every simulated FastDeploy that has been made."""
+    return tuple(found for one in sorted(root().glob(f"{SIMULATED}-*")) if (found := _simulated_in(one)))
+
+
+def _simulated_in(directory: Path) -> Environment | None:
+    marker = read_marker(directory)
+    return Environment(directory, "fastdeploy", True, marker, is_current=True) if marker else None

@@ -20,7 +20,8 @@ def detect(client: Client) -> EngineName:
 
 def _detect(client: Client) -> EngineName:
     owners = _owners(client)
-    if "fastdeploy" in owners:
+    # `FastDeploy (simulated)` is one of them.
+    if any(owner.startswith("fastdeploy") for owner in owners):
         return "fastdeploy"
     version = client.get("/version", total_s=DEADLINE_S)
     if "vllm" in owners or (version.status == 200 and _has(version.json(), "version")):
@@ -29,6 +30,14 @@ def _detect(client: Client) -> EngineName:
     routes = client.get("/openapi.json", total_s=DEADLINE_S).json()
     paths = routes.get("paths") if isinstance(routes, dict) else None
     return "transformers" if _has(paths, "/load_model") and _has(paths, "/v1/chat/completions") else "unknown"
+
+
+def is_simulated(client: Client) -> bool:
+    """Whether our own simulator answers in place of an engine; it says so in its list of models."""
+    try:
+        return any("(simulated)" in owner for owner in _owners(client))
+    except EngineError:
+        return False
 
 
 def _owners(client: Client) -> set[str]:

@@ -1,13 +1,9 @@
-"""Pictures drawn now, so that no model and no cache has seen them.
-
-Written with zlib and struct alone: Pillow is only an extra, and the first smoke must work with the base install.
-"""
+"""Pictures drawn now, so that no model and no cache has seen them."""
 
 import random
-import struct
-import zlib
 from statistics import NormalDist
 
+from ernie_deploy.client.png import png
 from ernie_deploy.rehearsal.grammar import COLOURS, Rgb, box_in_pixels, square_box
 
 JITTER = 18
@@ -35,24 +31,6 @@ def square_in_quadrant(colour: str, quadrant: str, rng: random.Random, *, width:
     empty = ground * width
     through = ground * left + ink * (right - left) + ground * (width - right)
     return png(width, height, [through if top <= y < bottom else empty for y in range(height)])
-
-
-def png(width: int, height: int, rows: list[bytes]) -> bytes:
-    """An RGB picture of 8 bits per channel from rows of three bytes per pixel."""
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    unfiltered = b"".join(b"\x00" + row for row in rows)
-    return b"".join(
-        (
-            b"\x89PNG\r\n\x1a\n",
-            _chunk(b"IHDR", header),
-            _chunk(b"IDAT", zlib.compress(unfiltered)),
-            _chunk(b"IEND", b""),
-        )
-    )
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def _shifted(colour: Rgb, rng: random.Random, amount: int) -> Rgb:
