@@ -1,5 +1,7 @@
 """Reading an engine's log while it is written: new lines once, in order, and the last words of a dead one."""
 
+import contextlib
+import os
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -9,6 +11,8 @@ ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 MOST_BYTES_AT_ONCE = 1 << 20
 LAST_LINES = 40
 LONGEST_LINE = 2000
+# Where FastDeploy's own logs are, beside the engine's output.
+ENGINE_LOGS = "engine"
 
 
 class Tail:
@@ -16,18 +20,24 @@ class Tail:
 
     def __init__(self, path: Path, *, from_end: bool = False) -> None:
         self._path = path
-        self._offset = path.stat().st_size if from_end and path.exists() else 0
+        self._offset, self._file = 0, 0
         self._rest = b""
+        if from_end:
+            with contextlib.suppress(OSError):
+                found = path.stat()
+                self._offset, self._file = found.st_size, found.st_ino
 
     def lines(self) -> list[str]:
         """What was written since the last call; at most 1 MiB of it, so that a flood cannot stop us from waiting."""
         try:
             with self._path.open("rb") as stream:
-                if stream.seek(0, 2) < self._offset:
-                    self._offset, self._rest = 0, b""  # the file was rotated or cut
+                found = os.fstat(stream.fileno())
+                if found.st_size < self._offset or found.st_ino != self._file:
+                    self._offset, self._rest = 0, b""  # the file was cut, or rotated
+                self._file = found.st_ino
                 stream.seek(self._offset)
                 chunk = stream.read(MOST_BYTES_AT_ONCE)
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        except OSError:  # not there yet, or not ours to read: its lines are no sign then
             return []
         self._offset += len(chunk)
         *whole, self._rest = re.split(rb"\r\n|[\r\n]", self._rest + chunk)
@@ -51,11 +61,6 @@ def last_words(paths: Iterable[Path], count: int = LAST_LINES) -> str:
     return "\n".join(parts)
 
 
-def text_of(paths: Iterable[Path]) -> str:
-    """The end of all logs as one text, for looking up a cause."""
-    return "\n".join(line for path in paths for line in tail_lines(path))
-
-
 def tail_lines(path: Path) -> Iterator[str]:
     """The lines in the last MiB of a file; none when it cannot be read."""
     try:
@@ -68,6 +73,22 @@ def tail_lines(path: Path) -> Iterator[str]:
         text = readable(line)
         if text:
             yield text
+
+
+def run_logs(logs: Path, run: int = 0) -> tuple[Path, ...]:
+    """The logs of one run in a deployment's log directory: of the last one, or `run` starts earlier.
+
+    Those of the workers come first, for they hold the tracebacks, and the engine's output comes last. Copies of the
+    environment are no logs, and what a plain name only links to is not taken twice.
+    """
+    suffix = f".{run}" if run else ""
+    own = logs / f"{ENGINE_LOGS}{suffix}"
+    workers = [*own.glob("workerlog.*"), *own.glob("paddle/workerlog.*")]
+    others = [*own.glob("*.log"), *own.glob("paddle/*.log")]
+    first = {"launch_worker.log": 0, "error.log": 1}
+    others.sort(key=lambda path: (first.get(path.name, 2), str(path)))
+    found = (*sorted(workers), *others, logs / f"engine.log{suffix}")
+    return tuple(path for path in found if path.is_file() and not path.name.startswith(("envlog", "backup_env")))
 
 
 def worker_log(directory: Path, number: int) -> Path:

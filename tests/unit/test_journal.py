@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ernie_deploy.serve.journal import MOST_BYTES_AT_ONCE, Tail, last_words, readable, text_of, worker_log
+from ernie_deploy.serve.journal import MOST_BYTES_AT_ONCE, Tail, last_words, readable, run_logs, worker_log
 
 
 def test_lines_come_once_and_a_half_line_when_it_is_whole(tmp_path: Path) -> None:
@@ -70,7 +70,6 @@ def test_last_words_name_each_file_and_the_most_telling_comes_last(tmp_path: Pat
     engine.write_text("ended\n")
     words = last_words([worker, tmp_path / "missing", engine], count=2)
     assert words == f"--- {worker}\nline 98\nline 99\n--- {engine}\nended"
-    assert "line 0\n" in text_of([worker, engine])
 
 
 def test_worker_logs_are_found_in_both_layouts(tmp_path: Path) -> None:
@@ -78,3 +77,23 @@ def test_worker_logs_are_found_in_both_layouts(tmp_path: Path) -> None:
     (tmp_path / "paddle").mkdir()
     (tmp_path / "paddle" / "workerlog.0").touch()
     assert worker_log(tmp_path, 0) == tmp_path / "paddle" / "workerlog.0"
+
+
+def test_the_logs_of_a_run_are_those_of_its_workers_first_and_the_output_last(tmp_path: Path) -> None:
+    own = tmp_path / "engine"
+    names = ("paddle/workerlog.0", "fastdeploy.log", "error.log", "launch_worker.log", "backup_env.0.json", "envlog.0")
+    for name in names:
+        (own / name).parent.mkdir(parents=True, exist_ok=True)
+        (own / name).touch()
+    (tmp_path / "engine.log").touch()
+    (tmp_path / "engine.log.1").touch()
+    found = [str(path.relative_to(tmp_path)) for path in run_logs(tmp_path)]
+    assert found == [
+        "engine/paddle/workerlog.0",
+        "engine/launch_worker.log",
+        "engine/error.log",
+        "engine/fastdeploy.log",
+        "engine.log",
+    ]
+    assert run_logs(tmp_path, 1) == (tmp_path / "engine.log.1",)
+    assert run_logs(tmp_path, 2) == ()
