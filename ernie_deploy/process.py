@@ -2,7 +2,9 @@
 
 A pid is a number that the kernel gives to somebody else later, so a pid alone is never believed: it counts together
 with its start time, the boot it belongs to, and the token that we put into the environment of everything we start.
-Engines start workers in sessions of their own, which outlive their leader; the token finds those too.
+Engines start workers in sessions of their own, which outlive their leader; the token finds those too. A worker that
+cleans its environment and loses its parent is found by what was seen of it before (`Kin`), by the session that it
+shares with one of ours, or because it works in our directory and writes to our log (`Home`).
 """
 
 import contextlib
@@ -11,6 +13,7 @@ import re
 import select
 import signal
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +33,24 @@ class Identity(NamedTuple):
     pid: int
     start_ticks: int
     boot_id: str
+
+
+class Kin(NamedTuple):
+    """A process that was ours when it was seen, and the session it was in then.
+
+    It is believed by these alone: the kernel gives nobody the number of a session that still has members, and a session
+    cannot be entered from outside, so that a stranger with its number and start time is in another one.
+    """
+
+    identity: Identity
+    session: int
+
+
+class Home(NamedTuple):
+    """Where an engine works and where its output goes; who does both is started by it, whatever else it hides."""
+
+    working_dir: str
+    logs: str
 
 
 class Seen(NamedTuple):
@@ -100,7 +121,7 @@ def argv_of(pid: int) -> tuple[str, ...]:
 def with_token(prefix: str) -> tuple[Identity, ...]:
     """Every running process whose environment carries our token beginning with `prefix`."""
     needle = f"\0{TOKEN_VARIABLE}={prefix}".encode()
-    found = (identify(pid) for pid in _pids() if needle in b"\0" + _environment(pid))
+    found = (identify(pid) for pid in pids() if needle in b"\0" + _environment(pid))
     return tuple(identity for identity in found if identity)
 
 
@@ -118,22 +139,29 @@ def belongs(identity: Identity, prefix: str) -> bool:
     return _is_overwritten(environment)
 
 
-def family(prefix: str, recorded: Iterable[Identity] = ()) -> tuple[Identity, ...]:
-    """Everything that is ours: who carries the token, who was recorded and is believed, and all their children."""
-    ours = {*with_token(prefix), *(one for one in recorded if belongs(one, prefix))}
-    children: dict[int, list[int]] = {}
-    for pid in _pids():
-        seen = look(pid)
-        if seen:
-            children.setdefault(seen.parent, []).append(pid)
-    open_pids = [one.pid for one in ours]
-    while open_pids:
-        for child in children.get(open_pids.pop(), ()):
-            identity = identify(child)
-            if identity and identity not in ours:
-                ours.add(identity)
-                open_pids.append(child)
-    return tuple(sorted(ours, key=lambda one: (one.start_ticks, one.pid)))
+def family(
+    prefix: str, recorded: Iterable[Identity] = (), *, kin: Iterable[Kin] = (), home: Home | None = None
+) -> tuple[Identity, ...]:
+    """Everything that is ours: who carries the token, who was recorded or seen and is believed, who works at our home,
+    and the children and session mates of all these."""
+    boot, recorded, kin = boot_id(), tuple(recorded), tuple(kin)
+    running = {one.pid: one for one in map(look, pids()) if one and not one.is_zombie}
+    needle = f"\0{TOKEN_VARIABLE}={prefix}".encode()
+    ours = {pid for pid in running if needle in b"\0" + _environment(pid)}
+    ours |= {one.pid for one in recorded if one.pid in running and belongs(one, prefix)}
+    ours |= {one.identity.pid for one in kin if _is_still(one, running.get(one.identity.pid), boot)}
+    if home:
+        ours |= {pid for pid in running.keys() - ours if _is_at(home, pid)}
+    leaders = {one.pid: one.start_ticks for one in (*recorded, *(one.identity for one in kin)) if one.boot_id == boot}
+    _add_near(ours, running, leaders)
+    found = (Identity(pid, running[pid].start_ticks, boot) for pid in ours if pid in running)
+    return tuple(sorted(found, key=lambda one: (one.start_ticks, one.pid)))
+
+
+def kin_of(identities: Iterable[Identity]) -> tuple[Kin, ...]:
+    """The same processes with their sessions; those that went meanwhile are left out."""
+    seen = ((one, look(one.pid)) for one in identities)
+    return tuple(Kin(one, now.session) for one, now in seen if now and now.start_ticks == one.start_ticks)
 
 
 def send(identity: Identity, number: signal.Signals) -> bool:
@@ -218,8 +246,56 @@ def _gone(
         time.sleep(POLL_S)
 
 
-def _pids() -> Iterator[int]:
+def pids() -> Iterator[int]:
+    """The number of every process that is there now."""
     return (int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit())
+
+
+def _is_still(kin: Kin, now: Seen | None, boot: str) -> bool:
+    """Whether it is that process, in the session it was in or in one that it has founded since."""
+    if now is None or kin.identity != Identity(now.pid, now.start_ticks, boot):
+        return False
+    return now.session in (kin.session, now.pid)
+
+
+def _is_at(home: Home, pid: int) -> bool:
+    """Whether its working directory is the engine's and its output goes to the engine's logs."""
+    if _link(f"{pid}/cwd") != home.working_dir:
+        return False
+    return any(_link(f"{pid}/fd/{number}").startswith(home.logs + "/") for number in (1, 2))
+
+
+def _link(name: str) -> str:
+    """Where a link below /proc leads, also when that was deleted; empty when it is not ours to read."""
+    try:
+        return str((PROC / name).readlink()).removesuffix(" (deleted)")
+    except OSError:
+        return ""
+
+
+def _add_near(ours: set[int], running: dict[int, Seen], leaders: dict[int, int]) -> None:
+    """Add children, children of children, and who shares a session that one of ours has founded.
+
+    `leaders` tells by pid the start time of those that we know to have been ours. As long as one of ours is in a
+    session nobody else gets its number; a founder with another start time is a stranger with a session of his own.
+    """
+    children, mates = defaultdict(list), defaultdict(list)
+    for one in running.values():
+        children[one.parent].append(one.pid)
+        mates[one.session].append(one.pid)
+    unseen = list(ours)
+    while unseen:
+        pid = unseen.pop()
+        near = list(children[pid])
+        session = running[pid].session if pid in running else 0
+        founder = running.get(session)
+        is_founded_by_us = session in ours or (
+            session in leaders and (founder is None or founder.start_ticks == leaders[session])
+        )
+        if is_founded_by_us:
+            near += mates[session]
+        unseen += set(near) - ours
+        ours |= set(near)
 
 
 def _environment(pid: int) -> bytes:

@@ -13,20 +13,26 @@ from ernie_deploy.cli import (
     ask,
     check,
     config,
+    diagnose,
     down,
     engine,
+    explain,
     facts,
     init,
+    lint,
     logs,
     plan,
     rehearse,
     restart,
+    sim,
     smoke,
     status,
+    support_bundle,
     ui,
     up,
     version,
     wait,
+    watch,
 )
 from ernie_deploy.errors import DeployError, UserInterruptError
 from ernie_deploy.serve.interrupts import interrupts
@@ -36,20 +42,30 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "init": init.init,
     "plan": plan.plan,
     "config": config.config,
+    "explain": explain.explain,
+    "lint": lint.lint,
     "check": check.check,
     "facts": facts.facts,
     "up": up.up,
     "wait": wait.wait,
+    "watch": watch.watch,
     "status": status.status,
     "logs": logs.logs,
+    "diagnose": diagnose.diagnose,
+    "support-bundle": support_bundle.support_bundle,
     "ask": ask.ask,
     "smoke": smoke.smoke,
     "restart": restart.restart,
     "down": down.down,
     "rehearse": rehearse.rehearse,
     "engine": engine.app,
+    "sim": sim.app,
     "version": version.version,
 }
+
+
+# Commands whose words are read in a way of their own.
+CLASSES: dict[str, type[TyperCommand]] = {"explain": explain.NamesMayBeFlags}
 
 
 class Commands(TyperGroup):
@@ -81,7 +97,7 @@ def built(name: str) -> Any:
     if isinstance(command, typer.Typer):
         return get_command(command)
     alone = typer.Typer(add_completion=False)
-    alone.command(name)(command)
+    alone.command(name, cls=CLASSES.get(name, TyperCommand))(command)
     return get_command(alone)
 
 

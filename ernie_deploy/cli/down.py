@@ -16,7 +16,7 @@ def down(
 ) -> None:
     """Stop the service and everything it started.
 
-    Afterwards it is verified that processes, ports and GPU memory are free.
+    Shared memory that it leaves is removed, and it is verified that processes, ports and GPU memory are free.
     """
     from ernie_deploy.cli import stages
     from ernie_deploy.cli.stopping import report, stop, would_stop

@@ -4,7 +4,6 @@ import time
 
 from ernie_deploy.cli import ui
 from ernie_deploy.cli.starting import failure
-from ernie_deploy.errors import UserInterruptError
 from ernie_deploy.plan.values import Plan
 from ernie_deploy.serve.down import take_down
 from ernie_deploy.serve.journal import Tail
@@ -15,20 +14,13 @@ POLL_S = 0.2
 
 
 def follow(plan: Plan, store: Store, standing: Standing) -> None:
-    """Return never normally: UserInterruptError when asked to stop, EngineError, with the cause if
-    known, when the engine ended by itself."""
+    """Return never normally: KeyboardInterrupt when asked to stop, EngineError, with the cause if known, when the
+    engine ended by itself."""
     watched = Watched(standing, store)
     tail = Tail(store.engine_log)
-    try:
-        while (how := watched.how_it_ended()) is None:
-            _show(tail)
-            time.sleep(POLL_S)
-    except KeyboardInterrupt:
-        if standing.engine is None:
-            raise UserInterruptError(f"interrupted; {plan.name!r} was there before and goes on") from None
-        ui.say("stopping (Ctrl-C again to kill it)")
-        stopped = take_down(store, grace_s=plan.stop_grace_s.value, engine=standing.engine)
-        raise UserInterruptError(f"interrupted; stopped {ui.processes(stopped.found)}") from None
+    while (how := watched.how_it_ended()) is None:
+        _show(tail)
+        time.sleep(POLL_S)
     _show(tail)
     take_down(store, grace_s=plan.stop_grace_s.value, engine=standing.engine)
     raise failure(plan, standing.run.launch, store, f"the engine ended by itself ({how})")

@@ -162,7 +162,7 @@ def look(need: "Wanted", *, import_engine: bool = False) -> "Facts":
     from ernie_deploy.weights.snapshot import inspect
     from ernie_deploy.weights.store import snapshot_of
 
-    installed = find(need.engine, cpu=need.device == "cpu")
+    installed = find(need.engine, cpu=need.device == "cpu", version=need.engine_version)
     pythons = [(need.engine_python, "asked")] if need.engine_python else []
     pythons += [(str(installed.python), "installed")] if installed else []
     if need.model_is_directory:

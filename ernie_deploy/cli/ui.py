@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 COLOURS = {
     "pass": "green", "ready": "green",
     "warn": "yellow", "skip": "cyan", "unsupported": "cyan", "starting": "yellow",
-    "fail": "red", "stopped": "", "dead": "red",
+    "fail": "red", "stopped": "", "dead": "red", "orphaned": "red",
 }  # fmt: skip
 
 
@@ -50,6 +50,11 @@ def say(text: str) -> None:
 def processes(count: int) -> str:
     """`1 process`, `2 processes`."""
     return "1 process" if count == 1 else f"{count} processes"
+
+
+def objects(paths: Sequence[str]) -> str:
+    """`1 shared-memory object`, `14 shared-memory objects`."""
+    return "1 shared-memory object" if len(paths) == 1 else f"{len(paths)} shared-memory objects"
 
 
 def heading(text: str) -> None:

@@ -6,7 +6,7 @@ It imports httpx2, so commands import it inside their functions.
 from ernie_deploy.client.answers import Answer, Delta, ToolCall, Usage, collect
 from ernie_deploy.client.http import Client, Endpoint, ServedModel
 from ernie_deploy.client.media import image_part, video_part
-from ernie_deploy.client.refusals import RawAnswer, refusal, server_message
+from ernie_deploy.client.refusals import RawAnswer, RefusedError, refusal, server_message
 
 __all__ = [
     "Answer",
@@ -14,6 +14,7 @@ __all__ = [
     "Delta",
     "Endpoint",
     "RawAnswer",
+    "RefusedError",
     "ServedModel",
     "ToolCall",
     "Usage",

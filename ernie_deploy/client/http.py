@@ -12,7 +12,7 @@ import httpx2
 import msgspec
 
 from ernie_deploy.client.answers import RAW_LIMIT, Answer, Delta, DeltaReader, parse_answer
-from ernie_deploy.client.refusals import RawAnswer, refusal, server_message
+from ernie_deploy.client.refusals import RawAnswer, RefusedError, refusal, server_message
 from ernie_deploy.client.sse import EventReader
 from ernie_deploy.errors import EngineError, UsageError, VerifyError
 
@@ -171,13 +171,13 @@ class Client:
             total_s=self._now() - started,
         )
 
-    def _refused(self, answer: RawAnswer) -> VerifyError:
+    def _refused(self, answer: RawAnswer) -> RefusedError:
         error = refusal(answer)
         if not self.endpoint.api_key:
             return error
         # A server that echoes the request's headers would carry the key into logs and reports.
         message, details = (text.replace(self.endpoint.api_key, "***") for text in (error.message, error.details))
-        return VerifyError(message, hint=error.hint, details=details)
+        return RefusedError(error.status, message, hint=error.hint, details=details)
 
     @contextlib.contextmanager
     def _opened(

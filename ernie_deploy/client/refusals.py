@@ -30,11 +30,20 @@ class RawAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return None
 
 
-def refusal(answer: RawAnswer) -> VerifyError:
+class RefusedError(VerifyError):
+    """The server answered a request with something else than 200. `status` tells busy (429) from broken from wrong."""
+
+    def __init__(self, status: int, message: str, *, hint: str = "", details: str = "") -> None:
+        super().__init__(message, hint=hint, details=details)
+        self.status = status
+
+
+def refusal(answer: RawAnswer) -> RefusedError:
     """The error for an answer that is not 200, with the server's own words."""
     if 300 <= answer.status < 400:
         target = answer.headers.get("location", "")
-        return VerifyError(
+        return RefusedError(
+            answer.status,
             f"{answer.url}: HTTP {answer.status}, redirects to {target or 'nowhere'}; it was not followed",
             hint="give the engine's own URL: a key is sent nowhere else",
         )
@@ -47,7 +56,7 @@ def refusal(answer: RawAnswer) -> VerifyError:
     }
     hint = hints.get(answer.status, "look at the engine's own log for the cause" if answer.status >= 500 else "")
     message = f"{answer.url}: HTTP {answer.status}: {server_message(answer)}"
-    return VerifyError(message, hint=hint, details=answer.text[:RAW_LIMIT])
+    return RefusedError(answer.status, message, hint=hint, details=answer.text[:RAW_LIMIT])
 
 
 def server_message(answer: RawAnswer) -> str:

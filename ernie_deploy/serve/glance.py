@@ -10,14 +10,16 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ernie_deploy.process import Identity, belongs, family
-from ernie_deploy.serve.places import RUN_FILE, state_root, token_prefix
+from ernie_deploy.process import Identity, belongs
+from ernie_deploy.serve import sightings
+from ernie_deploy.serve.places import RUN_FILE, engine_log, state_root, token_prefix
 
 HEALTH_TIMEOUT_S = 2.0
 
 
 class Glance(NamedTuple):
-    """One deployment. `state`: ready, starting, unhealthy, dead (died, `left` processes remain), damaged or stopped.
+    """One deployment. `state`: ready, starting, unhealthy, orphaned (its server is gone, `left` processes live on and
+    hold the card), dead (nothing of it lives), damaged or stopped.
 
     `health` is the raw status of /health, None when nobody answers; `up_s` seconds since it was started.
     """
@@ -32,18 +34,26 @@ class Glance(NamedTuple):
     health: int | None = None
     left: int = 0
     log: str = ""
+    is_simulated: bool = False
 
     def in_words(self) -> str:
         """One line for people, and what to do when something is off."""
         if self.state in ("ready", "starting", "unhealthy"):
             health = "" if self.state == "ready" else f" (health {self.health or 'not yet'})"
-            return f"{self.name}: {self.state}{health}, {self.engine} at {self.url}, pid {self.pid}, up {self.up_s} s"
-        flag = "" if self.name == "ernie" else f" --name {self.name}"
+            engine = f"{self.engine} (SIMULATED)" if self.is_simulated else self.engine
+            return f"{self.name}: {self.state}{health}, {engine} at {self.url}, pid {self.pid}, up {self.up_s} s"
+        # Only for what is not well: it would take a third of the time that this may take.
+        from ernie_deploy.spec.schema import DEFAULT_NAME
+
+        flag = "" if self.name == DEFAULT_NAME else f" --name {self.name}"
+        left = "1 process" if self.left == 1 else f"{self.left} processes"
+        if self.state == "orphaned":
+            rest = f"{left} of it left; stop them: ernie-deploy down{flag}"
+            return f"{self.name}: its server is gone, {rest}; its log: {self.log}"
         if self.state == "dead":
-            rest = f"{self.left} processes left; its log: {self.log}; clear it: ernie-deploy down{flag}"
-            return f"{self.name}: died, {rest}"
+            return f"{self.name}: died, nothing of it lives; its log: {self.log}; clear it: ernie-deploy down{flag}"
         if self.state == "damaged":
-            rest = f"{self.left} processes run; stop them: ernie-deploy down{flag}"
+            rest = f"{left} run; stop them: ernie-deploy down{flag}"
             return f"{self.name}: its record is damaged or gone, {rest}"
         return f"{self.name}: not running"
 
@@ -64,19 +74,23 @@ def glance(name: str, environ: Mapping[str, str]) -> Glance:
         members = [Identity(*member) for member in run["members"]]
         url, phase = str(run["launch"]["base_url"]), str(run["phase"])
         engine, model = str(run["launch"]["engine"]), str(run["launch"]["served_model"])
-        up_s = int(time.time() - run["started_at"])
+        is_simulated = str(run["plan"]["engine_version"]["value"]).endswith("+simulated")
+        started_at = float(run["started_at"])
+        up_s = int(time.time() - started_at)
     except FileNotFoundError:
-        left = len(family(prefix))
+        left = len(sightings.members(directory, prefix, ()))
         return Glance(name, "damaged", left=left) if left else Glance(name, "stopped")
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        return Glance(name, "damaged", left=len(family(prefix)))
-    log = str(directory / "logs" / "engine.log")
+        return Glance(name, "damaged", left=len(sightings.members(directory, prefix, ())))
+    log = str(engine_log(directory))
+    found = sightings.members(directory, prefix, members)
+    sightings.observe(directory, found, since=started_at)
     if leader is None or not belongs(leader, prefix):
-        left = len(family(prefix, members))
-        return Glance(name, "dead", engine, url, model, left=left, log=log)
+        left = len(found)
+        return Glance(name, "orphaned" if left else "dead", engine, url, model, left=left, log=log)
     health = ask_health(url)
     state = "starting" if phase != "ready" else "ready" if health == 200 else "unhealthy"
-    return Glance(name, state, engine, url, model, leader.pid, up_s, health, log=log)
+    return Glance(name, state, engine, url, model, leader.pid, up_s, health, log=log, is_simulated=is_simulated)
 
 
 def ask_health(base_url: str) -> int | None:

@@ -32,6 +32,7 @@ def start(plan: Plan, launch: Launch, store: Store, environ: Mapping[str, str]) 
         _make_places(launch, store)
         run = Run(plan, launch, "starting", started_at=time.time())
         store.write(run)
+        store.begin_sightings()
         with store.engine_log.open("wb") as log:
             os.fchmod(log.fileno(), 0o600)
             engine = _spawn(plan, launch, environment, log.fileno())

@@ -18,6 +18,11 @@ def state_root(environ: Mapping[str, str]) -> Path:
     return absolute(base) / "ernie-deploy"
 
 
+def engine_log(directory: Path) -> Path:
+    """The output of the engine of the deployment in `directory`."""
+    return directory / "logs" / "engine.log"
+
+
 def token_prefix(directory: Path) -> str:
     """Marks every process of the deployment in `directory`. A lost record loses nothing: it is made of the place."""
     return hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()[:24]

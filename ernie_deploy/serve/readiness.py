@@ -1,24 +1,37 @@
 """How far a start has come, asked in the right order: did it exit, then what does its log say, then does it answer.
 
-Ready means that /health said 200 *and* a token came out. Exit codes and health codes prove nothing by themselves:
-a failed FastDeploy start exits 0, and 200 comes before the first token or without one.
+Ready means that /health said 200, that every proof was given (a token, one about a picture, thinking apart from the
+answer), and that /health said 200 after it. Exit codes and health codes prove nothing by themselves: a failed
+FastDeploy start exits 0, and 200 comes before the first token or without one.
 """
 
 import re
-import threading
 import time
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from ernie_deploy.engines.base import Stage
-from ernie_deploy.errors import DeployError
+from ernie_deploy.serve.proofs import TRIES, Proof, is_busy
+from ernie_deploy.serve.questions import Question
 
 POLL_S = 0.1
-# A token that does not come is asked for again only after this long, not to pile requests onto a busy engine.
-RETRY_TOKEN_S = 1.0
+# A proof that was not given is asked for again only after this long, not to pile requests onto a busy engine.
+RETRY_S = 1.0
+# Unless nothing was wrong but that it had no time: a refusal costs a busy engine nothing, and its next moment may do.
+BUSY_RETRY_S = 0.25
+# So long an answer is waited for before looking whether the process still lives.
+GLANCE_S = 0.1
 # Reading this much within this time counts as progress; a process that merely polls reads less.
 PROGRESS_BYTES = 1 << 20
 PROGRESS_WINDOW_S = 10.0
+# A step of this many per cent is news.
+PERCENT_STEP = 10
+# A health code other than 200 is waited out for as long as a worker may be silent (30 s), and as long again.
+CODE_PATIENCE_S = 60.0
+MEANINGS = {
+    304: "it has no weights: they were cleared, or are being updated",
+    404: "no worker reports to it any more (FastDeploy), or this is not its health route",
+}
 
 
 class Endpoint(Protocol):
@@ -27,8 +40,8 @@ class Endpoint(Protocol):
     def health(self) -> int | None:
         """The raw status of /health; None while nobody accepts connections."""
 
-    def first_token(self) -> str:
-        """The first text the model generates. Raises DeployError when there is none."""
+    def proofs(self) -> tuple[Proof, ...]:
+        """What it must show, in order."""
 
 
 class Starting(Protocol):
@@ -45,19 +58,24 @@ class Starting(Protocol):
 
 
 class Progress(NamedTuple):
-    """Where a start stands, for people: a stage, and how long it took to get there."""
+    """Where a start stands: a stage, how far in it where that is known, and when; `stage_s` is how long it is in it."""
 
     stage: str
     after_s: float
+    percent: int | None = None
+    stage_s: float = 0.0
 
 
 class Ended(NamedTuple):
-    """How the waiting ended. `problem` is empty when the service is ready."""
+    """How the waiting ended. `problem` is empty when the service is ready; `stages` are all of them in their order;
+    `notes` tell what was asked for and not shown."""
 
     problem: str
     stage: str
     after_s: float
     exited: bool = False
+    stages: tuple[Progress, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Patience(NamedTuple):
@@ -76,9 +94,10 @@ def wait_until_ready(
     observe: Callable[[Progress], None] = lambda _: None,
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
+    glance_s: float = GLANCE_S,
 ) -> Ended:
-    """Wait until the service has generated a token, ended, or stopped making progress."""
-    waiting = _Waiting(starting, endpoint, stages, observe, now)
+    """Wait until the service has given all proofs, ended, refused for good, or stopped making progress."""
+    waiting = _Waiting(starting, _Answering(endpoint, now, glance_s), stages, observe, now)
     while True:
         ended = waiting.step(patience)
         if ended:
@@ -92,22 +111,21 @@ class _Waiting:
     def __init__(
         self,
         starting: Starting,
-        endpoint: Endpoint,
+        answering: "_Answering",
         stages: tuple[Stage, ...],
         observe: Callable[[Progress], None],
         now: Callable[[], float],
     ) -> None:
         self._starting = starting
-        self._endpoint = endpoint
-        self._stages = [(stage.name, re.compile(stage.pattern)) for stage in stages]
         self._observe = observe
         self._now = now
-        self._began = self._moved = now()
+        self._patterns = [(stage.name, re.compile(stage.pattern)) for stage in stages]
+        self._order = ["starting", *(stage.name for stage in stages)]
+        self._began = self._moved = self._entered = now()
         self._read, self._read_at = 0, self._began
-        self._stage = "starting"
-        self._answered = False
-        self._status: int | None = None
-        self._token: _TokenRequest | None = None
+        self._stage, self._percent = "starting", -1
+        self._history: list[Progress] = []
+        self._answering = answering
 
     def step(self, patience: Patience) -> Ended | None:
         """One look at everything; None while it is still worth waiting."""
@@ -116,35 +134,32 @@ class _Waiting:
         self._read_log(lines)
         if how:
             return self._ended(f"the engine ended by itself ({how}) while {self._stage}", exited=True)
-        if self._is_ready():
+        for stage in self._answering.look():
+            self._moved_on(stage)
+        # Who answered may have died of the answer.
+        if self._answering.is_ready and self._starting.how_it_ended() is None:
             return self._ended("")
         waited, idle = self._now() - self._began, self._now() - self._moved
+        why_never = self._answering.why_never(min(CODE_PATIENCE_S, patience.no_progress_s))
+        why_not = f"while {self._stage}{self._answering.why_not()}"
+        if why_never:
+            return self._ended(f"not ready after {waited:.0f} s {why_not}{why_never}")
         if waited > patience.total_s:
-            return self._ended(f"not ready after {waited:.0f} s, still {self._stage}{self._why_not()}")
+            return self._ended(f"not ready after {waited:.0f} s, still {self._stage}{self._answering.why_not()}")
         if idle > patience.no_progress_s:
-            return self._ended(f"no progress for {idle:.0f} s while {self._stage}{self._why_not()}")
+            return self._ended(f"no progress for {idle:.0f} s {why_not}")
         return None
 
-    def _is_ready(self) -> bool:
-        if self._token is None or self._token.should_retry(self._now()):
-            # Once it has said 200 the log would only echo our own questions, so health is not asked again.
-            self._status = 200 if self._token else self._endpoint.health()
-            if self._status is not None and not self._answered:
-                self._answered = True
-                self._moved_on("waiting for health 200")
-            if self._status == 200:
-                self._moved_on("waiting for the first token")
-                self._token = _TokenRequest(self._endpoint, self._now)
-        return self._token is not None and bool(self._token.text)
-
     def _read_log(self, lines: list[str]) -> None:
-        """Lines and bytes read are progress until the service answers; after that only a token is."""
-        if self._answered:
+        """Lines and bytes read are progress until the service answers; after that only a proof is."""
+        if self._answering.has_begun:
             return
         for line in lines:
-            for name, pattern in self._stages:
-                if pattern.search(line):
-                    self._moved_on(name)
+            for name, pattern in self._patterns:
+                found = pattern.search(line)
+                if found:
+                    percent = found.groupdict().get("percent")
+                    self._moved_on(name, int(percent) if percent else None)
         read, now = self._starting.bytes_read(), self._now()
         is_reading = read - self._read > PROGRESS_BYTES
         if lines or is_reading:
@@ -153,43 +168,128 @@ class _Waiting:
         if is_reading or now - self._read_at > PROGRESS_WINDOW_S:
             self._read, self._read_at = read, now
 
-    def _moved_on(self, stage: str) -> None:
+    def _moved_on(self, stage: str, percent: int | None = None) -> None:
+        """Stages are told once, percents in steps. Never backwards: several logs are read, each in its own time."""
+        if self._rank(stage) < self._rank(self._stage):
+            return
+        now = self._now()
         if stage != self._stage:
-            self._stage, self._moved = stage, self._now()
-            self._observe(Progress(stage, self._now() - self._began))
+            self._stage, self._percent, self._moved, self._entered = stage, -1, now, now
+        elif percent is None or percent < min(self._percent + PERCENT_STEP, 100) or self._percent == 100:
+            return
+        self._percent = -1 if percent is None else percent
+        progress = Progress(stage, now - self._began, percent, now - self._entered)
+        if not self._history or self._history[-1].stage != stage:
+            self._history.append(progress)
+        self._observe(progress)
 
-    def _why_not(self) -> str:
-        if self._token and self._token.problem:
-            return f": {self._token.problem}"
-        if self._token:
-            return ": it accepts a request and generates nothing"
-        return f": /health says {self._status}, which is not ready" if self._status else ""
+    def _rank(self, stage: str) -> int:
+        return self._order.index(stage) if stage in self._order else len(self._order)
 
     def _ended(self, problem: str, *, exited: bool = False) -> Ended:
-        return Ended(problem, self._stage, self._now() - self._began, exited)
+        after_s = self._now() - self._began
+        return Ended(problem, self._stage, after_s, exited, tuple(self._history), tuple(self._answering.notes))
 
 
-class _TokenRequest:
-    """One request for a token, on a thread of its own: while it hangs we still see the process die.
+class _Answering:
+    """What the service has shown so far: health 200, then each proof, then health 200 once more."""
 
-    The thread is a daemon, so a request that never returns does not keep the command alive.
-    """
-
-    def __init__(self, endpoint: Endpoint, now: Callable[[], float]) -> None:
-        self.text = ""
-        self.problem = ""
-        self._failed_at: float | None = None
+    def __init__(self, endpoint: Endpoint, now: Callable[[], float], glance_s: float) -> None:
+        self.notes: list[str] = []
+        self.has_begun = False
+        self.is_ready = False
         self._endpoint = endpoint
         self._now = now
-        threading.Thread(target=self._ask, daemon=True).start()
+        self._glance_s = glance_s
+        self._left = list(endpoint.proofs())
+        self._health: Question[int | None] | None = None
+        self._is_mute = self._has_waited = False
+        self._is_healthy = False
+        self._status: int | None = None
+        self._status_since = now()
+        self._proof: Question[str] | None = None
+        self._refuted = 0
+        self._problem = ""
+        self._rests_until = float("-inf")
+        self._entered: list[str] = []
 
-    def should_retry(self, at: float) -> bool:
-        """Whether it failed, and long enough ago."""
-        return self._failed_at is not None and at - self._failed_at > RETRY_TOKEN_S
+    def look(self) -> tuple[str, ...]:
+        """Take in what has been answered, ask what is to be asked next; the stages that were entered by it."""
+        self._entered = []
+        while self._advance():
+            pass
+        return tuple(self._entered)
 
-    def _ask(self) -> None:
-        try:
-            self.text = self._endpoint.first_token()
-        except DeployError as error:
-            self.problem = error.message
-            self._failed_at = self._now()
+    def _advance(self) -> bool:
+        """One step; whether another may follow at once."""
+        if self._proof:
+            self._proof.wait(self._glance_s)
+            if self._proof.is_done:
+                self._take_in(self._proof)
+            return self._proof is None
+        if self._now() < self._rests_until:
+            return False
+        if not self._is_healthy:
+            self._ask_health()
+            return self._is_healthy
+        if not self._left:
+            self.is_ready = True
+            return False
+        self._entered.append(self._left[0].stage)
+        self._problem = ""
+        self._proof = Question(self._left[0].ask)
+        return True
+
+    def why_not(self) -> str:
+        """Why it is not ready yet, to follow the name of the stage."""
+        if self._status not in (None, 200):
+            meaning = f": {MEANINGS[self._status]}" if self._status in MEANINGS else ""
+            return f": /health says {self._status}, which is not ready{meaning}"
+        if self._problem:
+            return f": {self._problem}"
+        if self._proof:
+            return ": it accepts a request and generates nothing"
+        return ": /health does not answer" if self._is_mute else ""
+
+    def why_never(self, code_patience_s: float) -> str | None:
+        """Words to add when waiting any longer is of no use, `""` when there are none; None while it is of use."""
+        if self._refuted >= TRIES:
+            return f" ({TRIES} times)"
+        lasted_s = self._now() - self._status_since
+        if self._status not in (None, 200) and lasted_s > code_patience_s:
+            return f" (for {lasted_s:.0f} s)"
+        return None
+
+    def _take_in(self, asked: Question[str]) -> None:
+        proof, self._proof = self._left[0], None
+        # Whether it went well or not: what /health says after it counts.
+        self._is_healthy = False
+        if asked.error is None:
+            self._left.pop(0)
+            self._refuted, self._problem = 0, ""
+            if asked.value:
+                self.notes.append(asked.value)
+            # The next one is asked for at once: health was 200 a moment ago, and is asked at the end.
+            self._is_healthy = bool(self._left)
+            return
+        self._problem = asked.error.message
+        self._refuted += proof.is_refuted_by(asked.error)
+        self._rests_until = self._now() + (BUSY_RETRY_S if is_busy(asked.error) else RETRY_S)
+
+    def _ask_health(self) -> None:
+        """On a thread as well, and waited for only a moment: a server that accepts and is silent must not hide that
+        its process dies."""
+        self._health = self._health or Question(self._endpoint.health)
+        self._health.wait(self._glance_s)
+        if not self._health.is_done:
+            self._is_mute = self._has_waited = True
+            return
+        # Who refuses the connection does so at once.
+        self._is_mute, self._has_waited = self._has_waited and self._health.value is None, False
+        status, self._health = self._health.value, None
+        if status != self._status:
+            self._status, self._status_since = status, self._now()
+        if status is not None and not self.has_begun:
+            self.has_begun = True
+            self._entered.append("waiting for health 200")
+        self._is_healthy = status == 200

@@ -2,6 +2,7 @@
 
 <state>/<name>/lock        held with flock by the command at work; the kernel drops it when that command dies
 <state>/<name>/run.json    the run: token, leader, plan and launch; written before anything is spawned
+<state>/<name>/seen.jsonl  processes of the run and the shared memory they use, written down as they appear
 <state>/<name>/logs/       engine.log, the engine's own logs in engine/, and those of earlier runs
 <state>/<name>/run/        the working directory of the engine
 """
@@ -23,14 +24,19 @@ from ernie_deploy.engines.base import Launch
 from ernie_deploy.errors import PreflightError
 from ernie_deploy.files import write_atomically
 from ernie_deploy.plan.values import Plan
-from ernie_deploy.process import Identity, belongs, family, identify, is_alive
-from ernie_deploy.serve.places import RUN_FILE, token_prefix
+from ernie_deploy.process import Identity, belongs, identify, is_alive
+from ernie_deploy.serve import sightings
+from ernie_deploy.serve.places import RUN_FILE, engine_log, token_prefix
 
 Phase = Literal["starting", "ready"]
 KEPT_LOGS = 5
 ENGINE_LOGS = "engine"
-# A record takes about 8 KiB, and for a moment there are two of them.
-ROOM_BYTES = 1 << 15
+# For how long the lock of a command that is gone may still be held: a program that it was just starting lets go of it
+# the moment it runs.
+GHOST_PATIENCE_S = 2.0
+GHOST_POLL_S = 0.02
+# A record takes about 8 KiB, and for a moment there are two of them; the first sightings and logs come on top.
+ROOM_BYTES = 5 << 13
 
 
 class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,7 +65,7 @@ class Store:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.logs = directory / "logs"
-        self.engine_log = self.logs / "engine.log"
+        self.engine_log = engine_log(directory)
         self._run = directory / RUN_FILE
         self._lock = directory / "lock"
 
@@ -96,12 +102,24 @@ class Store:
         """Take the run off the record; logs stay. Raises PreflightError when the file system is read-only."""
         with self._writing():
             self._run.unlink(missing_ok=True)
+            sightings.end(self.directory)
+
+    def begin_sightings(self) -> None:
+        """A new run begins: what was seen of earlier ones is over. Raises OSError."""
+        sightings.begin(self.directory)
 
     def family(self) -> tuple[Identity, ...]:
         """Every process of this deployment that runs now, whatever run.json says."""
         run = self.read()
         recorded = (*run.members, *((run.leader,) if run.leader else ())) if run else ()
-        return family(self.token_prefix, recorded)
+        return sightings.members(self.directory, self.token_prefix, recorded)
+
+    def observed(self) -> tuple[Identity, ...]:
+        """The family; who and which shared memory is new in it goes on record, to be found when all ties are cut."""
+        found, run = self.family(), self.read()
+        if run:
+            sightings.observe(self.directory, found, since=run.started_at)
+        return found
 
     def leader(self) -> Identity | None:
         """The server process on record, if it still is that process and ours."""
@@ -118,10 +136,7 @@ class Store:
         with self._writing():
             descriptor = self._open_lock()
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise self._busy() from None
+            self._take(descriptor)
             if not only_stops:
                 self.prepare()
             self._sign(descriptor, verb)
@@ -161,6 +176,19 @@ class Store:
                 raise
             # A lock can be held on a file that cannot be written.
             return os.open(self._lock, os.O_RDONLY)
+
+    def _take(self, descriptor: int) -> None:
+        """Take the lock; who was killed holds it for a moment more through a child that is just being started."""
+        deadline = time.monotonic() + GHOST_PATIENCE_S
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if self.holder() or time.monotonic() > deadline:
+                    raise self._busy() from None
+                time.sleep(GHOST_POLL_S)
+            else:
+                return
 
     def _sign(self, descriptor: int, verb: str) -> None:
         """Say in the lock who holds it. On a full disk others only learn that somebody does."""

@@ -16,13 +16,20 @@ from ernie_deploy import process
 from ernie_deploy.engines.base import Launch, Stage
 from ernie_deploy.errors import PreflightError, UserInterruptError
 from ernie_deploy.facts.collect import collect_listeners
+from ernie_deploy.plan.secrets import shown
 from ernie_deploy.plan.values import Plan, Setting
 from ernie_deploy.process import Identity
+from ernie_deploy.serve import boots
+from ernie_deploy.serve.boots import Left
 from ernie_deploy.serve.interrupts import interrupts
 from ernie_deploy.serve.journal import Tail
 from ernie_deploy.serve.launch import start
+from ernie_deploy.serve.leftovers import sweep
 from ernie_deploy.serve.readiness import Ended, Endpoint, Patience, Progress, wait_until_ready
 from ernie_deploy.serve.state import Run, Store
+
+# How often a start is looked over for new processes.
+LOOK_S = 0.5
 
 
 class Standing(NamedTuple):
@@ -31,6 +38,7 @@ class Standing(NamedTuple):
     run: Run
     engine: subprocess.Popen[bytes] | None
     leftovers: int = 0
+    removed: tuple[str, ...] = ()
 
 
 def stand_up(plan: Plan, launch: Launch, store: Store, environ: Mapping[str, str], *, replace_with: str) -> Standing:
@@ -47,14 +55,15 @@ def stand_up(plan: Plan, launch: Launch, store: Store, environ: Mapping[str, str
                 hint=f"replace it with: {replace_with}",
             )
         return Standing(run, None)
-    leftovers = _clear(plan, store)
+    leftovers, removed = _clear(plan, launch, store)
     engine = start(plan, launch, store, environ)
     started = store.read()
-    return Standing(started or Run(plan, launch, "starting", time.time()), engine, leftovers)
+    return Standing(started or Run(plan, launch, "starting", time.time()), engine, leftovers, removed)
 
 
-def _clear(plan: Plan, store: Store) -> int:
-    """Stop what an earlier run has left behind, and count it.
+def _clear(plan: Plan, launch: Launch, store: Store) -> tuple[int, tuple[str, ...]]:
+    """Stop what an earlier run has left behind, and count it; then remove what nobody uses any more in shared memory,
+    of that run and under the names that this one is about to take.
 
     Behind a record that cannot be read a healthy service may be running: that is for a person to end.
     """
@@ -64,6 +73,7 @@ def _clear(plan: Plan, store: Store) -> int:
             hint=f"stop them with: ernie-deploy down --name {plan.name}",
         )
     with interrupts.held():
+        store.observed()
         stopped = process.stop(
             None, store.family, grace_s=plan.stop_grace_s.value, is_in_a_hurry=lambda: interrupts.is_in_a_hurry
         )
@@ -74,7 +84,8 @@ def _clear(plan: Plan, store: Store) -> int:
         )
     if stopped.hurried:
         raise UserInterruptError("interrupted; leftovers of an earlier run are stopped, and nothing was started")
-    return stopped.found
+    run = store.read()
+    return stopped.found, sweep(store.directory, (launch, *((run.launch,) if run else ())))
 
 
 def differences(run: Run, plan: Plan, launch: Launch) -> tuple[str, ...]:
@@ -85,7 +96,8 @@ def differences(run: Run, plan: Plan, launch: Launch) -> tuple[str, ...]:
     for key in Plan.__struct_fields__:
         before, after = getattr(run.plan, key), getattr(plan, key)
         if isinstance(before, Setting) and isinstance(after, Setting) and before.value != after.value:
-            changed.append(f"{key} {_short(before.value)} → {_short(after.value)}")
+            was, will_be = getattr(shown(run.plan), key).value, getattr(shown(plan), key).value
+            changed.append(f"{key} {_short(was)} → {_short(will_be)}")
     return tuple(changed) or ("the command that would be launched is another one",)
 
 
@@ -95,16 +107,26 @@ def wait_for(
     stages: tuple[Stage, ...],
     endpoint: Endpoint,
     patience: Patience,
-    observe: Callable[[Progress], None],
+    observe: Callable[[Progress, Left | None], None],
 ) -> Ended:
-    """Wait for readiness and put it on record."""
+    """Wait for readiness and put it on record; `observe` is told each stage, and how much longer it took before."""
     watched = Watched(standing, store)
-    ended = wait_until_ready(watched, endpoint, stages, patience, observe=observe)
-    run = store.read()
-    # Who only waits holds no lock: meanwhile the run may have been stopped, or replaced.
-    if not ended.problem and run and run.phase != "ready" and run.leader == standing.run.leader:
-        changes = {"phase": "ready", "members": store.family(), "ready_after_s": ended.after_s}
-        store.write(msgspec.structs.replace(run, **changes))
+    key = boots.plan_key(standing.run.plan)
+    earlier = boots.read(store.directory).get(key, ())
+
+    def told(progress: Progress) -> None:
+        observe(progress, boots.left(earlier, progress))
+
+    ended = wait_until_ready(watched, endpoint, stages, patience, observe=told)
+    # Only who saw it from its first moment knows how long the stages took.
+    if not ended.problem and standing.engine:
+        boots.remember(store.directory, key, boots.boot_of(ended.stages, ended.after_s))
+    if not ended.problem:
+        changes = {"phase": "ready", "members": store.observed(), "ready_after_s": ended.after_s}
+        # Who only waits holds no lock: meanwhile the run may have been stopped, or replaced. So this comes last.
+        run = store.read()
+        if run and run.phase != "ready" and run.leader == standing.run.leader:
+            store.write(msgspec.structs.replace(run, **changes))
     return ended
 
 
@@ -122,6 +144,12 @@ def engine_logs(launch: Launch, store: Store) -> tuple[Path, ...]:
     return (*workers, store.engine_log)
 
 
+def worker_logs(launch: Launch) -> tuple[Path, ...]:
+    """Where FastDeploy's workers tell how far they are, in either layout; the files need not be there yet."""
+    names = ("workerlog.0", "paddle/workerlog.0", "worker_process.log", "gpu_worker.log")
+    return tuple(Path(launch.log_dir) / name for name in names) if launch.log_dir else ()
+
+
 class Watched:
     """The processes of a start, as `readiness.Starting` wants to see them."""
 
@@ -131,11 +159,13 @@ class Watched:
         self._members: tuple[Identity, ...] = standing.run.members
         self._store = store
         # The stages of a start that came to its end long ago are no news.
-        self._tail = Tail(store.engine_log, from_end=standing.run.phase == "ready")
+        is_old = standing.run.phase == "ready"
+        self._tails = [Tail(path, from_end=is_old) for path in (store.engine_log, *worker_logs(standing.run.launch))]
         self._looked_at = float("-inf")
 
     def how_it_ended(self) -> str | None:
         """Our own child has an exit code; of somebody else's we only see that it is gone."""
+        self._look_around()
         if self._engine:
             code = self._engine.poll()
             if code is None:
@@ -144,14 +174,17 @@ class Watched:
         return None if self._leader and process.is_alive(self._leader) else "it is gone"
 
     def new_lines(self) -> list[str]:
-        """New lines of the engine's output."""
-        return self._tail.lines()
+        """New lines of the engine's output and of its workers' logs."""
+        return [line for tail in self._tails for line in tail.lines()]
 
     def bytes_read(self) -> int:
-        """Bytes read by the whole family; who belongs to it is looked up once a second."""
-        if time.monotonic() - self._looked_at > 1.0:
-            self._members, self._looked_at = self._store.family(), time.monotonic()
+        """Bytes read by the whole family."""
         return process.bytes_read(self._members)
+
+    def _look_around(self) -> None:
+        """Write down who has appeared: once its parent is dead and its environment clean it is too late."""
+        if time.monotonic() - self._looked_at > LOOK_S:
+            self._members, self._looked_at = self._store.observed(), time.monotonic()
 
 
 def reap(engine: subprocess.Popen[bytes] | None) -> None:

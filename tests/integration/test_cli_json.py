@@ -26,7 +26,8 @@ def test_status_is_json(running: Place) -> None:
 
 
 def test_wait_is_json(running: Place) -> None:
-    assert running.run("wait", "--json").json().keys() == {"name", "state", "after_s", "url"}
+    said = running.run("wait", "--json").json()
+    assert said.keys() == {"name", "state", "after_s", "url", "stages", "notes"}
 
 
 def test_config_is_json(running: Place) -> None:
@@ -44,6 +45,7 @@ def test_down_is_json(place: Place) -> None:
         "processes_left": [],
         "ports_left": [],
         "gpu_memory_left": [],
+        "removed": [],
     }
 
 

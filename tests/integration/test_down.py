@@ -1,15 +1,18 @@
 """`down` ends everything of a deployment, nothing else, and proves it."""
 
+import fcntl
 import json
 import os
 import shutil
 import signal
 import socket
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from ernie_deploy.serve.state import Store
 from tests.support import nvml
 from tests.support.deployments import Place, eventually, finish, is_running, start_ticks_of, stranger
 
@@ -94,7 +97,7 @@ def test_a_stranger_who_got_the_pid_survives(deployed: Place, same_start: bool) 
     with stranger() as pid:
         ticks = start_ticks_of(pid)
         record_leader(deployed, (pid, ticks if same_start else ticks - 1, boot_id()))
-        assert deployed.status()["state"] == "dead"
+        assert deployed.status()["state"] == "orphaned"
         assert "stopped 2 processes" in downed(deployed)
         assert is_running(pid)
 
@@ -116,7 +119,7 @@ def test_a_record_from_before_a_reboot_names_nobody(place: Place) -> None:
     pid = place.leader()
     assert pid
     record_leader(place, (pid, start_ticks_of(pid), "00000000-0000-0000-0000-000000000000"))
-    assert place.status()["state"] == "dead"
+    assert place.status()["state"] == "orphaned"
     assert "stopped" in downed(place)
 
 
@@ -154,6 +157,18 @@ def test_a_state_directory_that_was_deleted_does_not_hide_the_engine(deployed: P
     shutil.rmtree(deployed.state)
     assert deployed.status()["left"] == 2
     assert "stopped 2 processes" in downed(deployed)
+
+
+def test_the_lock_of_who_was_killed_is_waited_for_while_its_last_child_lets_go(tmp_path: Path) -> None:
+    """Between fork and exec the child of a killed `up` still holds what its parent held."""
+    store = Store(tmp_path)
+    with (tmp_path / "lock").open("wb") as child:
+        fcntl.flock(child, fcntl.LOCK_EX)
+        threading.Timer(0.2, lambda: fcntl.flock(child, fcntl.LOCK_UN)).start()
+        with store.locked("down", only_stops=True):
+            holder = store.holder()
+            assert holder
+            assert holder.identity.pid == os.getpid()
 
 
 def test_two_downs_at_once_leave_the_grace_alone(place: Place) -> None:
@@ -196,3 +211,15 @@ def test_memory_that_a_stopped_process_still_holds_on_the_card_is_an_error(deplo
     ended = deployed.run("down")
     assert ended.code == 6, ended
     assert f"GPU memory is still held by {pid}" in ended.err
+
+
+def test_memory_that_a_process_held_which_died_long_before_is_found_too(deployed: Place) -> None:
+    """Killed, gone, and known only by what was seen while it lived."""
+    pids = deployed.engine_pids()
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not deployed.engine_pids())
+    deployed.show(nvml.L20.with_(used_mib=30_000, processes=((pids[-1], 29_000),)))
+    ended = deployed.run("down")
+    assert ended.code == 6, ended
+    assert f"GPU memory is still held by {pids[-1]}" in ended.err

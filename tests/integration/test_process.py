@@ -1,11 +1,13 @@
 """Identity, the token, and stopping: with real processes."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -132,3 +134,94 @@ def test_an_environment_overwritten_by_a_title_is_told_from_a_strangers() -> Non
     assert process._is_overwritten(b"VLLM::EngineCore\0\0\0")
     assert not process._is_overwritten(b"PATH=/bin\0HOME=/\0")
     assert not process._is_overwritten(b"")
+
+
+# Starts what follows in a session of its own with a clean environment, tells its pid, and ends when its input does.
+ABANDON = (
+    "import subprocess, sys; "
+    "child = subprocess.Popen(sys.argv[1:], env={}, start_new_session=True, stdin=subprocess.DEVNULL, "
+    "stdout=subprocess.DEVNULL); "
+    "print(child.pid, flush=True); sys.stdin.read()"
+)
+# Leaves its parent and becomes what follows.
+FORGET = "import os, sys; os.fork() and os._exit(0); os.execv(sys.argv[1], sys.argv[1:])"
+
+
+def abandoned(*argv: str) -> tuple[int, tuple[process.Kin, ...]]:
+    """The pid of a worker whose leader has died, and what was seen of the family while that lived."""
+    environment = {**os.environ, process.TOKEN_VARIABLE: PREFIX + "-1"}
+    command = [sys.executable, "-c", ABANDON, *argv]
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as leader:
+        assert leader.stdin
+        assert leader.stdout
+        pid = int(leader.stdout.readline())
+        kin = process.kin_of(family())
+        leader.stdin.close()
+        leader.wait(10)
+    return pid, kin
+
+
+def test_a_worker_without_parent_and_environment_is_found_by_what_was_seen_of_it() -> None:
+    pid, kin = abandoned(*SLEEP)
+    try:
+        assert family() == ()
+        assert [one.pid for one in process.family(PREFIX, kin=kin)] == [pid]
+        stopped = process.stop(None, lambda: process.family(PREFIX, kin=kin), grace_s=2)
+        assert (stopped.found, stopped.left) == (1, ())
+    finally:
+        stop_by_number(pid)
+
+
+def test_a_process_with_the_number_and_start_time_of_one_of_ours_but_another_session_is_a_stranger() -> None:
+    with subprocess.Popen(SLEEP) as stranger:
+        (kin,) = process.kin_of([identity_of(stranger.pid)])
+        assert [one.pid for one in process.family(PREFIX, kin=[kin])] == [stranger.pid]
+        assert process.family(PREFIX, kin=[kin._replace(session=0)]) == ()
+        stranger.kill()
+
+
+def test_who_shares_a_session_with_a_worker_that_we_know_is_ours_too() -> None:
+    """A helper that the worker started after the last look, and whose parent is gone."""
+    code = f"import subprocess, sys, time; subprocess.run([sys.executable, '-c', {FORGET!r}, *sys.argv[1:]]); "
+    pid, kin = abandoned(sys.executable, "-c", code + "time.sleep(60)", *SLEEP)
+    try:
+        deadline = time.monotonic() + 10
+        while len(found := process.family(PREFIX, kin=kin)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        (helper,) = {one.pid for one in found} - {pid}
+        assert os.getsid(helper) == pid
+    finally:
+        process.stop(None, lambda: process.family(PREFIX, kin=kin), grace_s=1)
+        stop_by_number(pid)
+
+
+def test_who_works_in_our_directory_and_writes_to_our_log_is_ours_whatever_else_it_hides(tmp_path: Path) -> None:
+    home = process.Home(str(tmp_path / "run"), str(tmp_path / "logs"))
+    for directory in home:
+        Path(directory).mkdir()
+    with (tmp_path / "logs/engine.log").open("wb") as log, (tmp_path / "other.log").open("wb") as other:
+        started = [
+            subprocess.Popen(SLEEP, env={}, cwd=cwd, stdout=out)
+            for cwd, out in ((home.working_dir, log), (home.working_dir, other), (tmp_path, log))
+        ]
+    try:
+        deadline = time.monotonic() + 10
+        while not (found := process.family(PREFIX, home=home)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert [one.pid for one in found] == [started[0].pid]
+    finally:
+        for one in started:
+            one.kill()
+            one.wait()
+
+
+def identity_of(pid: int) -> process.Identity:
+    identity = process.identify(pid)
+    assert identity is not None
+    return identity
+
+
+def stop_by_number(pid: int) -> None:
+    """For a test that failed: nothing else would find it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)

@@ -133,7 +133,7 @@ def test_a_service_that_died_unseen_is_called_dead_and_up_starts_it_anew(deploye
         os.kill(pid, signal.SIGKILL)
     eventually(lambda: not deployed.engine_pids())
     said = deployed.run("status").out
-    assert said.startswith("ernie: died, 0 processes left")
+    assert said.startswith("ernie: died, nothing of it lives; its log: ")
     assert "ernie-deploy down" in said
     assert deployed.up().code == 0
     deployed.leave()

@@ -16,6 +16,11 @@ fastdeploy serve --model {model} --max-model-len 131072 --max-num-seqs 32 --port
  --reasoning-parser ernie-45-vl-thinking --tool-call-parser ernie-45-vl-thinking
  --mm-processor-kwargs '{{"image_max_pixels": 12845056 }}'
 """
+# What the planner adds, and why: docs/explanation/fastdeploy-settings.md.
+DECIDED = """
+--max-num-batched-tokens 16384 --limit-mm-per-prompt '{{"image": 10, "video": 1}}' --no-enable-prefix-caching
+ --metrics-port {} --engine-worker-queue-port {} --cache-queue-port {}
+"""
 
 
 def flags(words: list[str]) -> dict[str, Any]:
@@ -34,9 +39,11 @@ def test_one_48_gb_card_gets_the_documented_command(place: Place, card: nvml.Car
     pid = place.leader()
     assert pid
     argv = argv_of(pid)
-    documented = shlex.split(DOCUMENTED.format(model=place.model, port=place.port))
+    documented = shlex.split(DOCUMENTED.format(model=place.model, port=place.port))[2:]
+    decided = shlex.split(DECIDED.format(*(place.port + distance for distance in (1, 2, 3))))
     assert argv[1:3] == MODULE
-    assert flags(argv[3:]) == flags(documented[2:])
+    assert flags(argv[3 : 3 + len(documented)]) == flags(documented)
+    assert argv[3 + len(documented) :] == decided
     assert environment_of(pid)["CUDA_VISIBLE_DEVICES"] == "0"
     place.leave()
 

@@ -39,7 +39,7 @@ def killed_after(place: Place, moment_s: float) -> None:
     engines = place.engine_pids()
     if said["state"] in ("starting", "ready", "unhealthy"):
         assert said["pid"] in engines
-    elif said["state"] in ("dead", "damaged"):
+    elif said["state"] in ("orphaned", "dead", "damaged"):
         assert said["left"] == len(engines)
     else:
         assert (said["state"], engines) == ("stopped", [])
@@ -75,7 +75,7 @@ def test_up_clears_what_a_killed_engine_left_behind_and_starts_anew(place: Place
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: not is_running(pid))
     said = place.status()
-    assert (said["state"], said["left"]) == ("dead", 1)
+    assert (said["state"], said["left"]) == ("orphaned", 1)
     place.show(nvml.L20.with_(used_mib=40_003, processes=((worker, 40_000),)))
     again = place.up("--grace", "2")
     assert again.code == 0, again.err

@@ -194,7 +194,7 @@ def test_a_stranger_who_takes_the_port_while_the_engine_loads_is_not_taken_for_i
         thief.terminate()
         thief.wait()
     assert ended.code == 6, ended
-    assert "another process took the port while the engine was loading" in ended.err
+    assert f"another process took port {place.port} while the model was loading" in ended.err
     assert place.engine_pids() == []
 
 

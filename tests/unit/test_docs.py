@@ -18,6 +18,8 @@ from ernie_deploy.engines.base import Launch
 from ernie_deploy.engines.registry import ENGINES, launch_of
 from ernie_deploy.errors import ExitCode
 from ernie_deploy.facts.values import Facts
+from ernie_deploy.lint.judge import findings
+from ernie_deploy.lint.reading import read
 from ernie_deploy.plan.layers import asked, completed
 from ernie_deploy.plan.resolve import resolve
 from ernie_deploy.smoke.registry import PROBES
@@ -90,9 +92,11 @@ def test_every_verb_that_is_mentioned_exists(path: Path) -> None:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_command_that_is_shown_has_its_flags(path: Path) -> None:
     for words in commands_in(path.read_text(encoding="utf-8")):
-        command, rest = resolved(words)
+        # What follows `--` is the engine's own.
+        command, rest = resolved(words[: words.index("--")] if "--" in words else words)
         known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
-        assert {word for word in rest if word.startswith("-")} - known == set(), words
+        # `-` alone is standard input.
+        assert {word for word in rest if word.startswith("-") and word != "-"} - known == set(), words
 
 
 def test_the_command_line_page_is_up_to_date() -> None:
@@ -111,7 +115,7 @@ def test_the_command_line_page_names_every_command_and_every_flag() -> None:
 
 
 def test_the_readme_names_every_verb() -> None:
-    rows = re.findall(r"^\| `([a-z]+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert rows == list(COMMANDS)
 
 
@@ -164,3 +168,10 @@ def test_nothing_shown_belongs_to_one_machine() -> None:
     for path in [*PAGES, *CONFIGS]:
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"(?<![\w.])/(work|root|tmp)\b", text), path
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_lint_finds_nothing_that_counts_in_a_launch_that_a_page_shows(path: Path) -> None:
+    for block in re.findall(r"^```\w*\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+        found = findings(read("block.sh", block))
+        assert [f"{one.rule} {one.message}" for one in found if one.severity != "note"] == []
