@@ -151,10 +151,16 @@ def _wait_until_it_answers(process: "subprocess.Popen[bytes]", port: int) -> Non
 
 
 def free_port() -> int:
-    """A TCP port of the loopback that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that nobody listens on at this moment, nor on the three after it: FastDeploy opens ports beside."""
+    while True:
+        with contextlib.ExitStack() as probes:
+            first = probes.enter_context(socket.socket())
+            first.bind(("127.0.0.1", 0))
+            number = int(first.getsockname()[1])
+            with contextlib.suppress(OSError, OverflowError):
+                for beside in range(number + 1, number + 4):
+                    probes.enter_context(socket.socket()).bind(("", beside))
+                return number
 
 
 def _make_env(directory: Path) -> tuple[Path, Path]:

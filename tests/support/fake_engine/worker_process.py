@@ -19,10 +19,8 @@ def main() -> None:
     else:
         signal.signal(signal.SIGTERM, end)
     print(f"worker_process pid {os.getpid()} {' '.join(sys.argv[1:])}", flush=True)
-    print("Loading safetensors checkpoint shards: 100% Completed | 1/1", flush=True)
-    print("Before running the profile, the memory usage info is as follows:", flush=True)
-    print("------- available_kv_cache_memory:12.5 GB --------", flush=True)
-    print("------- num_blocks_global: 1024 --------", flush=True)
+    # The server's own lines tell the rest, and when.
+    print("Loading safetensors checkpoint shards:   0% Completed | 0/1", flush=True)
     until = time.monotonic() + float(os.environ.get("FAKE_WORKER_MAX_S", "120"))
     while not has_ended and time.monotonic() < until:
         time.sleep(0.02)
