@@ -11,12 +11,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from page_writer import publish
+
 from ernie_deploy.cli.app import COMMANDS, built
 from ernie_deploy.cli.options import FLAGS
-from ernie_deploy.files import write_atomically
 from ernie_deploy.spec.load import PREFIX
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "cli.md"
 SPEC_KEYS = {"file", *(flag.key for flag in FLAGS)}
 INTRODUCTION = """\
 # The command line
@@ -88,15 +88,5 @@ def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
-def main() -> int:
-    if sys.argv[1:] == ["--check"]:
-        is_current = PAGE.exists() and PAGE.read_text(encoding="utf-8") == page()
-        print(f"{PAGE.name} is up to date" if is_current else f"{PAGE.name} is out of date: run scripts/docs.py")
-        return 0 if is_current else 1
-    write_atomically(PAGE, page())
-    print(f"wrote {PAGE}")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(publish("cli.md", page()))

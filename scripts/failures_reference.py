@@ -10,10 +10,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from ernie_deploy.diagnose.signatures import ENGINES, Signature, signatures
-from ernie_deploy.files import write_atomically
+from page_writer import publish
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "failures.md"
+from ernie_deploy.diagnose.signatures import ENGINES, Signature, signatures
+
 INTRODUCTION = """\
 # Known failures
 
@@ -60,15 +60,5 @@ def _row(one: Signature) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def main() -> int:
-    if sys.argv[1:] == ["--check"]:
-        is_current = PAGE.exists() and PAGE.read_text(encoding="utf-8") == page()
-        print(f"{PAGE.name} is {'up to date' if is_current else 'out of date: run scripts/failures_reference.py'}")
-        return 0 if is_current else 1
-    write_atomically(PAGE, page())
-    print(f"wrote {PAGE}")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(publish("failures.md", page()))

@@ -12,10 +12,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from ernie_deploy.catalog.flags import Assertion, Flag, ParserName, PortFact, Since, Variable, flags_of
-from ernie_deploy.files import write_atomically
+from page_writer import publish
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "fastdeploy-flags.md"
+from ernie_deploy.catalog.flags import Assertion, Flag, ParserName, PortFact, Since, Variable, flags_of
+
 INTRODUCTION = """\
 # FastDeploy's flags
 
@@ -130,15 +130,5 @@ def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |" for cells in lines)
 
 
-def main() -> int:
-    if sys.argv[1:] == ["--check"]:
-        is_current = PAGE.exists() and PAGE.read_text(encoding="utf-8") == page()
-        print(f"{PAGE.name} is {'up to date' if is_current else 'out of date: run scripts/flags_reference.py'}")
-        return 0 if is_current else 1
-    write_atomically(PAGE, page())
-    print(f"wrote {PAGE}")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(publish("fastdeploy-flags.md", page()))

@@ -10,11 +10,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from ernie_deploy.files import write_atomically
+from page_writer import publish
+
 from ernie_deploy.lint.rules import Rule, rules
 from ernie_deploy.lint.values import NAMES
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "lint-rules.md"
 INTRODUCTION = """\
 # The rules of lint
 
@@ -55,15 +55,5 @@ def _sentence(text: str) -> str:
     return text[0].upper() + text[1:] + "."
 
 
-def main() -> int:
-    if sys.argv[1:] == ["--check"]:
-        is_current = PAGE.exists() and PAGE.read_text(encoding="utf-8") == page()
-        print(f"{PAGE.name} is up to date" if is_current else f"{PAGE.name} is out of date: run {Path(__file__).name}")
-        return 0 if is_current else 1
-    write_atomically(PAGE, page())
-    print(f"wrote {PAGE}")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(publish("lint-rules.md", page()))
