@@ -179,11 +179,14 @@ class Witness:
                 return
 
     def _ask(self) -> None:
-        while not self._is_over.is_set() and self.ended_at is None and self.healthy_at is None:
+        while not self._is_over.is_set() and self.ended_at is None:
             status = health(self._port)
             if status is not None:
                 self.answered_at = self.answered_at or time.monotonic()
-            if status == 200:
+            # The last time it became healthy is what counts: a 200 before a spell of 404 was not yet the truth.
+            if status != 200:
+                self.healthy_at = None
+            elif self.healthy_at is None:
                 self.healthy_at = time.monotonic()
             self._is_over.wait(WITNESS_S)
 
