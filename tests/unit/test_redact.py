@@ -143,7 +143,7 @@ def test_a_known_secret_is_found_without_any_name_beside_it(text: str) -> None:
         "KeyError: 'ernie-45-vl-thinking' not found in reasoning_parsers",
         "ResourceExhaustedError: Out of memory error on GPU 0. Cannot allocate 3.5GB",
         "http://127.0.0.1:8180/v1/chat/completions",
-        "PWD=/root/work",
+        "PWD=/home/ops/work",
         "first token after 0.3 s",
         "author: somebody",
         "tokens per request: 3.00x",

@@ -1,1 +1,1 @@
-docker run --gpus all --ipc=host -p 127.0.0.1:8000:8000 -v ~/.cache/huggingface:/root/.cache/huggingface --env "HF_TOKEN=$HF_TOKEN" --env VLLM_API_KEY vllm/vllm-openai:v0.32.0 --model /models/ernie --trust-remote-code --max-model-len 8192
+docker run --gpus all --ipc=host -p 127.0.0.1:8000:8000 -v /srv/models:/models:ro --env "HF_TOKEN=$HF_TOKEN" --env VLLM_API_KEY vllm/vllm-openai:v0.32.0 --model /models/ernie --trust-remote-code --max-model-len 8192
