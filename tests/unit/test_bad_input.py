@@ -58,7 +58,8 @@ def test_what_no_process_could_be_started_with_is_refused_by_its_key(values: dic
 
 
 def test_empty_values_of_variables_and_engine_arguments_are_meant() -> None:
-    decode({"env": {"_A1": ""}, "engine_args": {"load-choices": "", "b_2": 1.5}}, "deploy.yaml")
+    spec = decode({"env": {"_A1": ""}, "engine_args": {"load-choices": "", "b_2": 1.5}}, "deploy.yaml")
+    assert (spec.env, spec.engine_args) == ({"_A1": ""}, {"load-choices": "", "b_2": 1.5})
 
 
 def test_a_name_has_no_line_end() -> None:

@@ -1,9 +1,11 @@
 """The engines' counters as they are printed, and what is printed badly."""
 
+import math
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ernie_deploy.client.metrics import Counters, counters, samples
+from ernie_deploy.client.metrics import PREFIXES, Counters, counters, samples
 
 FASTDEPLOY = """\
 # HELP fastdeploy:num_requests_running Number of requests currently running
@@ -50,5 +52,9 @@ def test_values_that_are_no_numbers_are_passed_over() -> None:
 
 @given(st.text())
 def test_no_text_is_too_strange(text: str) -> None:
-    counters(text)
-    samples(f"fastdeploy:generation_tokens_total{{{text}")
+    assert all(math.isfinite(value) for value in samples(text).values())
+    assert counters(text) is None or any(prefix in text for prefix in PREFIXES)
+    assert set(samples(f"fastdeploy:generation_tokens_total{{{text}")) <= {
+        "fastdeploy:generation_tokens_total",
+        *samples(text),
+    }
