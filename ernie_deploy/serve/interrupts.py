@@ -32,6 +32,8 @@ class Interrupts:
     def held(self) -> Iterator[None]:
         """While something is being stopped: signals are not raised, only noted."""
         before, self._is_held = self._is_held, True
+        # A signal that struck together with the first is forgotten by Python until something asks for it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, ())
         try:
             yield
         finally:

@@ -176,7 +176,7 @@ def test_a_process_with_the_number_and_start_time_of_one_of_ours_but_another_ses
     with subprocess.Popen(SLEEP) as stranger:
         (kin,) = process.kin_of([identity_of(stranger.pid)])
         assert [one.pid for one in process.family(PREFIX, kin=[kin])] == [stranger.pid]
-        assert process.family(PREFIX, kin=[kin._replace(session=0)]) == ()
+        assert process.family(PREFIX, kin=[kin._replace(session=stranger.pid + 1)]) == ()
         stranger.kill()
 
 
