@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from ernie_deploy.architecture.tokens import PIXELS_PER_TOKEN
 from ernie_deploy.catalog.flags import default_of, described, flags_of
 from ernie_deploy.catalog.load import engines
 from ernie_deploy.files import absolute
@@ -14,8 +15,6 @@ from ernie_deploy.plan.values import Plan, Setting
 
 FASTDEPLOY = "fastdeploy"
 LAST_PORT = 65535
-# A picture is cut into squares of 28 pixels; each becomes one token.
-PIXELS_PER_TOKEN = 28 * 28
 # Key → its distance from the service's port, and why it gets a number.
 BESIDE = {
     "metrics_port": (1, "keeps /metrics and /config-info, which shows the engine's variables, off the service's port"),

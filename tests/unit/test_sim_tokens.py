@@ -6,9 +6,11 @@ import zlib
 
 import pytest
 
+from ernie_deploy.architecture import tokens
 from ernie_deploy.client.png import png
 from ernie_deploy.rehearsal.grammar import nearest_colour
-from ernie_deploy.sim.fastdeploy import pictures, tokens
+from ernie_deploy.sim.fastdeploy import pictures
+from ernie_deploy.sim.fastdeploy.tokens import pieces
 from ernie_deploy.smoke.pictures import colour_field
 
 OFFICIAL = {"image_max_pixels": 12845056}
@@ -52,8 +54,8 @@ def test_frames_are_bounded_and_come_in_pairs() -> None:
 
 def test_pieces_put_together_are_the_text() -> None:
     text = "Two plus two.\n</think>\n\n<tool_call>\n{}  é"
-    assert "".join(tokens.pieces(text)) == text
-    assert "</think>" in tokens.pieces(text)
+    assert "".join(pieces(text)) == text
+    assert "</think>" in pieces(text)
 
 
 def test_sizes_are_read_from_the_first_bytes() -> None:

@@ -214,7 +214,7 @@ class Boot:
         self.logs.write("engine", f"Reset block num, the total_block_num:{blocks}, prefill_kvcache_block_num:{blocks}")
         if self.era.says_capacity:
             length = int(self.values["max_model_len"])
-            most = f"{blocks * size // max(1, length)} running requests"
+            most = f"{min(blocks * size // max(1, length), int(self.values['max_num_seqs']))} running requests"
             self.logs.console(
                 f"FastDeploy will be serving {most} if each sequence reaches its maximum length: {length}"
             )

@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ernie_deploy.architecture.tokens import AROUND_A_PICTURE, picture_tokens
+from ernie_deploy.architecture.tokens import video_tokens as tokens_of_video
 from ernie_deploy.sim.fastdeploy import tokens
 from ernie_deploy.sim.fastdeploy.message_parts import Media, check_media, read_content
 from ernie_deploy.sim.fastdeploy.pictures import Picture
@@ -62,9 +64,9 @@ def understand(body: Mapping[str, Any], served: Served) -> ChatRequest:
             users.append(words)
         seen.texts.append(words)
     check_media(seen, served)
-    image_tokens = sum(tokens.picture_tokens(one.width, one.height, served.picture_limits) for one in seen.pictures)
-    video_tokens = sum(tokens.video_tokens(one, served.picture_limits) for one in seen.videos)
-    around = tokens.AROUND_A_PICTURE * (len(seen.pictures) + len(seen.videos))
+    image_tokens = sum(picture_tokens(one.width, one.height, served.picture_limits) for one in seen.pictures)
+    video_tokens = sum(tokens_of_video(one, served.picture_limits) for one in seen.videos)
+    around = AROUND_A_PICTURE * (len(seen.pictures) + len(seen.videos))
     tools = [json.dumps(body["tools"])] if body.get("tools") else []
     words_count = sum(tokens.count(text) for text in (*seen.texts, *tools))
     prompt_tokens = TEMPLATE_TOKENS + words_count + image_tokens + video_tokens + around

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ernie_deploy.architecture.tokens import Video
 from ernie_deploy.sim.fastdeploy import pictures
 from ernie_deploy.sim.fastdeploy.pictures import Picture
 from ernie_deploy.sim.fastdeploy.refusals import RefusedError
 from ernie_deploy.sim.fastdeploy.request_types import Served
-from ernie_deploy.sim.fastdeploy.tokens import Video
 
 MOST_FILE_BYTES = 64 << 20
 

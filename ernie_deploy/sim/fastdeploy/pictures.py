@@ -12,7 +12,7 @@ from functools import partial
 from importlib import import_module
 from typing import NamedTuple
 
-from ernie_deploy.sim.fastdeploy.tokens import Video
+from ernie_deploy.architecture.tokens import Video
 
 Rgb = tuple[int, int, int]
 CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ernie_deploy.architecture.tokens import Limits
 from ernie_deploy.sim.fastdeploy import tokens
 from ernie_deploy.sim.fastdeploy.refusals import RefusedError
-from ernie_deploy.sim.fastdeploy.tokens import Limits
 
 ROLES = ("system", "user", "bot", "assistant", "tool")
 NUMBERS = {
