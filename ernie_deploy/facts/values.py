@@ -4,17 +4,24 @@
 """
 
 from collections.abc import Collection
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
+
+from ernie_deploy.architecture.shape import Architecture, Part
+from ernie_deploy.facts.calibrations import Calibration
 
 ENGINE_PREFIXES = ("fastdeploy: ", "vllm: ", "transformers: ")
+# 16 TiB: no card has that much; what says so is damaged.
+Mib = Annotated[int, Meta(ge=0, le=1 << 24)]
 
 
 class Tenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A process that holds memory on a card."""
 
     pid: int
-    used_mib: int | None = None
+    used_mib: Mib | None = None
     command: str = ""
 
 
@@ -24,8 +31,8 @@ class Gpu(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     index: int
     name: str
     uuid: str
-    total_mib: int
-    used_mib: int | None = None
+    total_mib: Mib
+    used_mib: Mib | None = None
     compute_capability: str | None = None
     mig_enabled: bool | None = None
     tenants: tuple[Tenant, ...] = ()
@@ -103,10 +110,19 @@ class EnvironmentFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     problem: str = ""
 
 
+class PartSize(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one part of a model takes on disk: how many numbers its tensors hold, and in how many bytes."""
+
+    parameters: Annotated[int, Meta(ge=0)]
+    stored_bytes: Annotated[int, Meta(ge=0)]
+
+
 class ModelFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One model directory that was looked at; `problems` is empty when it is whole. Sizes in bytes.
 
-    `id` and `revision` are set for a snapshot of a hub's model: which one it is a copy of.
+    `id` and `revision` are set for a snapshot of a hub's model: which one it is a copy of. `parts` and `fingerprint`
+    come from the headers of its weights, and are empty unless those are whole. `architecture` comes from config.json;
+    `architecture_problem` says why it is None.
     """
 
     path: str
@@ -116,6 +132,10 @@ class ModelFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     problems: tuple[str, ...] = ()
     id: str = ""
     revision: str | None = None
+    parts: dict[Part, PartSize] = {}
+    architecture: Architecture | None = None
+    architecture_problem: str = ""
+    fingerprint: str = ""
 
     def problems_for(self, engine: str) -> tuple[str, ...]:
         """Those that concern this engine; one that concerns a single engine begins with its name and a colon."""
@@ -130,6 +150,7 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gpu: GpuFacts = GpuFacts()
     environments: tuple[EnvironmentFacts, ...] = ()
     models: tuple[ModelFacts, ...] = ()
+    calibrations: tuple[Calibration, ...] = ()
 
 
 def without(facts: Facts, pids: Collection[int]) -> Facts:

@@ -140,11 +140,15 @@ PAGE = b"<!DOCTYPE html>\n<html><title>403 Forbidden</title></html>"
         (safetensors({"c": (0, 3)}, bytes(9)), "has 6 B after its last tensor"),
         (safetensors({"c": (0, 2), "d": (3, 4)}, bytes(4)), "has tensors that leave a gap at byte 2"),
         (safetensors({"c": (0, 2), "d": (1, 4)}, bytes(4)), "has tensors that overlap at byte 2"),
-        (safetensors({"c": (3, 1)}, bytes(3)), "has a header with a tensor that has no place (data_offsets)"),
+        (
+            safetensors({"c": (3, 1)}, bytes(3)),
+            "has a header with an impossible tensor, c: shape[0]: expected int >= 0",
+        ),
         (struct.pack("<Q", 4) + b"null", "has a header that is not a table of tensors"),
         (struct.pack("<Q", 3) + b"{{{", "has a header that is not JSON"),
         (struct.pack("<Q", 4) + b"\xff\xfe\x00\x01", "has a header that is not JSON"),
-        (struct.pack("<Q", 100_000) + b"[" * 100_000, "has a header that is not JSON"),
+        (struct.pack("<Q", 100_000) + b"[" * 100_000, "has a header that is not a table of tensors"),
+        (struct.pack("<Q", 100_005) + b'{"a":' + b"[" * 100_000, "has a header that is not JSON"),
         (
             struct.pack("<Q", 2**63) + b"{}",
             "is not a safetensors file (its header would take 9223372036854775808 bytes)",
