@@ -23,6 +23,13 @@ class Holds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cards: int
 
 
+class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What somebody has published about an engine; `source` is who."""
+
+    source: str
+    rows: tuple[Holds, ...]
+
+
 class Wheel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One of several builds of the same version, and the compute capabilities it has kernels for."""
 
@@ -66,9 +73,8 @@ class Cards(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file. `holds` and `compute_capability` are by engine, `needs` by device."""
 
     sold_as: tuple[SoldAs, ...]
-    holds: dict[str, tuple[Holds, ...]]
-    weights_gib: dict[str, float]
-    used_warn_mib: int
+    holds: dict[str, Published]
+    used_worth_a_word_mib: int
     compute_capability: dict[str, Capability]
     driver: Driver
     needs: dict[str, Needs]

@@ -16,7 +16,7 @@ def judge(subject: Subject) -> Result:
     engine = subject.plan.engine.value
     needed = cards().compute_capability[engine]
     chosen = gpu.chosen(subject)
-    unfit = [card for card in chosen if _is_told(card) and not _suits(card.compute_capability or "", needed)]
+    unfit = [card for card in chosen if _is_told(card) and not suits(card.compute_capability or "", needed)]
     if unfit:
         names = ", ".join(f"card {card.index} ({card.name}) has {card.compute_capability}" for card in unfit)
         wanted = " or ".join(needed.supported) or f"{needed.at_least} or later"
@@ -52,7 +52,13 @@ def _is_told(card: Gpu) -> bool:
         return False
 
 
-def _suits(capability: str, needed: Capability) -> bool:
+def has_kernels(card: Gpu, engine: str) -> bool:
+    """Whether the engine runs on this card, as far as the card tells."""
+    return _is_told(card) and suits(card.compute_capability or "", cards().compute_capability[engine])
+
+
+def suits(capability: str, needed: Capability) -> bool:
+    """Whether there are kernels for this compute capability."""
     if needed.supported:
         return capability in needed.supported
     return Version(capability) >= Version(needed.at_least)

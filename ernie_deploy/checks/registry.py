@@ -19,7 +19,7 @@ from ernie_deploy.checks.base import Check
 
 CHECKS: Final = (
     Check("gpu", "the chosen NVIDIA cards are here", gpu.judge),
-    Check("gpu-memory", "the chosen cards can hold the model, and nobody else is using them", memory.judge),
+    Check("memory-fit", "the settings fit into the memory of the chosen cards", memory.judge),
     Check("compute-capability", "the engine has kernels for the chosen cards", capability.judge),
     Check("mig", "no chosen card is split by MIG", mig.judge),
     Check("driver", "the NVIDIA driver is new enough", driver.judge),

@@ -39,7 +39,14 @@ FLAGS = (
     Flag("engine_python", str, ("--engine-python",), "The interpreter that has the engine.", SPEC),
     Flag("engine_version", str, ("--engine-version",), "The version to plan for when no engine is here.", SPEC),
     Flag("device", str, ("--device",), "cuda or cpu.", SPEC),
-    Flag("gpus", list[int], ("--gpu",), "The card to use, by its NVML index; repeat for several.", SPEC),
+    Flag(
+        "gpus",
+        list[str],
+        ("--gpu",),
+        "The card to use, by its NVML index; repeat for several. Where nothing is started, also the name of a card that"
+        " is not here, such as L20 or 2xL20.",
+        SPEC,
+    ),
     Flag("host", str, ("--host",), "The address to bind.", SPEC),
     Flag("port", int, ("--port",), "The port of the service.", SPEC),
     Flag("metrics_port", int, ("--metrics-port",), "A port of its own for metrics (FastDeploy).", SPEC),
@@ -78,12 +85,14 @@ FLAGS = (
 class Asked(NamedTuple):
     """What stood on the command line: the file, and the flags that were given, by key.
 
-    With `only_flags` neither ./deploy.yaml nor the environment is asked.
+    With `only_flags` neither ./deploy.yaml nor the environment is asked. `cards` are the names after `--gpu`, of cards
+    that are not here; indices are in `flags`.
     """
 
     file: Path | None
     flags: dict[str, object]
     only_flags: bool = False
+    cards: tuple[str, ...] = ()
 
 
 def patience(flag: str, seconds: float | None) -> float | None:
@@ -129,12 +138,26 @@ def spec_flags(command: Callable[..., None]) -> Callable[..., None]:
     def run(**given: Any) -> None:
         file = given.pop("file")
         flags = {flag.key: value for flag in FLAGS if (value := given.pop(flag.key)) not in (None, [])}
-        command(Asked(file, flags), **given)
+        cards = _split_cards(flags, command.__name__)
+        command(Asked(file, flags, cards=cards), **given)
 
     parameters = [*(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own), *_shared()]
     run.__dict__["__signature__"] = inspect.Signature(parameters)
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
+
+
+def _split_cards(flags: dict[str, Any], command: str) -> tuple[str, ...]:
+    """Leave indices in `flags`, and give back the names of cards."""
+    words = flags.pop("gpus", None)
+    if words is None:
+        return ()
+    from ernie_deploy.cli.elsewhere import split
+
+    indices, names = split(words, command)
+    if indices:
+        flags["gpus"] = indices
+    return names
 
 
 @functools.cache

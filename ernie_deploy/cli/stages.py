@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from ernie_deploy.serve.state import Store
 
 
+# A host with hundreds of listeners and all its calibrations has less than 1 MiB of facts.
+MOST_FACTS_BYTES = 32 << 20
+
+
 class Planned(NamedTuple):
     """A plan, what it launches, and what it was made from."""
 
@@ -33,13 +37,36 @@ class Planned(NamedTuple):
 
 
 def planned(asked: Asked, *, facts_file: Path | None = None, import_engine: bool = False) -> Planned:
-    """Spec → facts → plan → launch. With `facts_file` for the host it describes, else for this one."""
+    """Spec → facts → plan → launch. With `facts_file` for the host it describes, else for this one.
+
+    Cards that are asked for by name take the place of this host's.
+    """
     from ernie_deploy.plan.layers import completed
     from ernie_deploy.plan.resolve import wanted
 
     layers = completed(asked_layers(asked))
+    if asked.cards:
+        return _with_cards_elsewhere(layers, asked, facts_file, import_engine=import_engine)
     facts = read_facts(facts_file) if facts_file else look(wanted(layers), import_engine=import_engine)
     return resolved(layers, facts, asked)
+
+
+def _with_cards_elsewhere(
+    layers: "tuple[Layer, ...]", asked: Asked, facts_file: Path | None, *, import_engine: bool
+) -> Planned:
+    import msgspec
+
+    from ernie_deploy.cli.elsewhere import elsewhere
+    from ernie_deploy.errors import UsageError
+    from ernie_deploy.plan.resolve import wanted
+
+    if facts_file:
+        hint = "leave out --gpu, or choose one of its cards by the index"
+        raise UsageError(f"--gpu {asked.cards[0]}: --facts {facts_file} has cards of its own", hint=hint)
+    cards = elsewhere(asked.cards, layers)
+    ui.say(f"for cards that are not here: {cards.told}; all else is this host's")
+    facts = look(wanted(layers), import_engine=import_engine)
+    return resolved((cards.layer, *layers), msgspec.structs.replace(facts, gpu=cards.gpu), asked)
 
 
 def asked_layers(asked: Asked) -> "tuple[Layer, ...]":
@@ -70,13 +97,28 @@ def read_facts(path: Path) -> "Facts":
     from ernie_deploy.errors import SpecError, UsageError
     from ernie_deploy.facts.values import Facts
 
+    hint = "write them on that host: ernie-deploy facts > facts.json"
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Facts)
+        with path.open("rb") as stream:
+            content = stream.read(MOST_FACTS_BYTES + 1)
+        if len(content) > MOST_FACTS_BYTES:
+            raise SpecError(f"{path}: not the facts of a host: more than {MOST_FACTS_BYTES >> 20} MiB", hint=hint)
+        return msgspec.convert(_printable(msgspec.json.decode(content)), Facts)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
-    except msgspec.MsgspecError as error:
-        hint = "write them on that host: ernie-deploy facts > facts.json"
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise SpecError(f"{path}: not the facts of a host: {error}", hint=hint) from None
+
+
+def _printable(value: object) -> object:
+    """The same without control characters: names in a file of another host could steer this terminal."""
+    if isinstance(value, str):
+        return "".join(letter if letter.isprintable() else "?" for letter in value)
+    if isinstance(value, list):
+        return [_printable(one) for one in value]
+    if isinstance(value, dict):
+        return {_printable(key): _printable(one) for key, one in value.items()}
+    return value
 
 
 def check(made: Planned, *, only: Collection[str] = ()) -> "tuple[Result, ...]":
@@ -159,6 +201,8 @@ def look(need: "Wanted", *, import_engine: bool = False) -> "Facts":
 
     from ernie_deploy.environments.locate import find
     from ernie_deploy.facts.collect import collect
+    from ernie_deploy.serve import calibrations
+    from ernie_deploy.serve.places import state_root
     from ernie_deploy.weights.snapshot import inspect
     from ernie_deploy.weights.store import snapshot_of
 
@@ -171,7 +215,8 @@ def look(need: "Wanted", *, import_engine: bool = False) -> "Facts":
         snapshot = snapshot_of(need.model, need.revision)
         seen = [inspect(snapshot)] if snapshot else []
         models = [msgspec.structs.replace(one, id=need.model, revision=need.revision) for one in seen]
-    return collect(pythons=pythons, models=models, import_engine=need.engine if import_engine else "")
+    found = collect(pythons=pythons, models=models, import_engine=need.engine if import_engine else "")
+    return msgspec.structs.replace(found, calibrations=calibrations.read(state_root(os.environ)))
 
 
 def resolved(layers: "tuple[Layer, ...]", facts: "Facts", asked: Asked) -> Planned:

@@ -18,6 +18,7 @@ from ernie_deploy.engines.base import Launch, shown
 from ernie_deploy.engines.registry import ENGINES
 from ernie_deploy.engines.start_script import pasteable
 from ernie_deploy.errors import EngineError, PreflightError, UsageError, UserInterruptError
+from ernie_deploy.facts.values import Facts
 from ernie_deploy.plan.layers import Layer
 from ernie_deploy.plan.values import Plan, ReadyWhen, Setting
 from ernie_deploy.redact import Redactor
@@ -64,8 +65,11 @@ def bring_up(made: Planned, store: Store, *, wait: bool = True) -> tuple[Planned
     return made, standing, ended
 
 
-def wait_until_ready(plan: Plan, store: Store, standing: Standing) -> Ended:
-    """Wait for a standing deployment, with the plan's patience, telling each stage and what could not be shown."""
+def wait_until_ready(plan: Plan, store: Store, standing: Standing, facts: Facts | None = None) -> Ended:
+    """Wait for a standing deployment, with the plan's patience, telling each stage and what could not be shown.
+
+    With the `facts` of a plan that was started here, its own memory report is learnt.
+    """
     launch = standing.run.launch
     patience = Patience(plan.ready_timeout_s.value, plan.no_progress_s.value)
     # The waiting itself decides when silence has lasted too long; the request for a token must outlast it.
@@ -77,7 +81,7 @@ def wait_until_ready(plan: Plan, store: Store, standing: Standing) -> Ended:
         is_ours=lambda: is_answered_by_us(launch, store),
         wanted=needed,
     )
-    ended = wait_for(standing, store, ENGINES[launch.engine].STAGES, service, patience, _tell)
+    ended = wait_for(standing, store, ENGINES[launch.engine].STAGES, service, patience, _tell, facts=facts)
     ended = ended._replace(notes=(*needed.notes, *ended.notes))
     if not ended.problem:
         for note in ended.notes:
@@ -130,7 +134,7 @@ def _once(made: Planned, store: Store, *, wait: bool) -> tuple[Standing, Ended |
             ui.say(f"stopped {ui.processes(standing.leftovers)} that an earlier run had left behind")
         if standing.removed:
             ui.say(f"removed {ui.objects(standing.removed)} that an earlier run had left behind")
-        ended = wait_until_ready(_as_proven(made.plan, standing), store, standing) if wait else None
+        ended = wait_until_ready(_as_proven(made.plan, standing), store, standing, made.facts) if wait else None
     except KeyboardInterrupt:
         raise _interrupted(made.plan, store, engine, was_there=is_adopted) from None
     except PreflightError:

@@ -4,6 +4,7 @@ rich is imported where a table is drawn: `version` and `status` must not wait fo
 """
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from io import TextIOWrapper
@@ -102,9 +103,10 @@ def finding(status: str, name: str, message: str, hint: str, *, to_stderr: bool 
     """One result; what to do stands on a line of its own, where it is not cut and can be copied."""
     stream = sys.stderr if to_stderr else sys.stdout
     shown = _styled(f"{status:<5}", {"green": 32, "yellow": 33, "red": 31, "cyan": 36}.get(COLOURS[status], 0), stream)
-    print(f"{shown}  {name}: {message}", file=stream, flush=True)
+    write = say if to_stderr else out
+    write(f"{shown}  {name}: {message}")
     if hint and status in ("warn", "fail"):
-        print(f"       → {hint}", file=stream, flush=True)
+        write(f"       → {hint}")
 
 
 def error(problem: DeployError) -> None:
@@ -123,7 +125,22 @@ def _console() -> "Console":
     return Console(width=None if sys.stdout.isatty() else 10_000, highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
+def has_colour(stream: TextIO | None = None) -> bool:
+    """Whether this is a terminal that wants colours; stdout unless another stream is named."""
+    stream = stream or sys.stdout
+    return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def has_blocks() -> bool:
+    """Whether stdout has letters such as `█`."""
+    return "utf" in (sys.stdout.encoding or "").lower()
+
+
+def width() -> int:
+    """Columns of the terminal, 80 where there is none."""
+    return shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 80
+
+
 def _styled(text: str, code: int, stream: TextIO) -> str:
     """With an ANSI style on a terminal that wants it, else as it is."""
-    is_wanted = stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-    return f"\x1b[{code}m{text}\x1b[0m" if is_wanted else text
+    return f"\x1b[{code}m{text}\x1b[0m" if has_colour(stream) else text

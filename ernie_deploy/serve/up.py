@@ -15,11 +15,12 @@ import msgspec
 from ernie_deploy import process
 from ernie_deploy.engines.base import Launch, Stage
 from ernie_deploy.errors import PreflightError, UserInterruptError
-from ernie_deploy.facts.collect import collect_listeners
+from ernie_deploy.facts.collect import collect_gpu, collect_listeners
+from ernie_deploy.facts.values import Facts, GpuFacts
 from ernie_deploy.plan.secrets import shown
 from ernie_deploy.plan.values import Plan, Setting
 from ernie_deploy.process import Identity
-from ernie_deploy.serve import boots
+from ernie_deploy.serve import boots, calibrations
 from ernie_deploy.serve.boots import Left
 from ernie_deploy.serve.interrupts import interrupts
 from ernie_deploy.serve.journal import Tail
@@ -33,12 +34,16 @@ LOOK_S = 0.5
 
 
 class Standing(NamedTuple):
-    """An engine that is there: started just now (`engine` is its process), or found running (`engine` is None)."""
+    """An engine that is there: started just now (`engine` is its process), or found running (`engine` is None).
+
+    `cards` are as they were just before it was started; None when nobody looked.
+    """
 
     run: Run
     engine: subprocess.Popen[bytes] | None
     leftovers: int = 0
     removed: tuple[str, ...] = ()
+    cards: GpuFacts | None = None
 
 
 def stand_up(plan: Plan, launch: Launch, store: Store, environ: Mapping[str, str], *, replace_with: str) -> Standing:
@@ -56,9 +61,11 @@ def stand_up(plan: Plan, launch: Launch, store: Store, environ: Mapping[str, str
             )
         return Standing(run, None)
     leftovers, removed = _clear(plan, launch, store)
+    # The facts of the plan may be from before an earlier run was stopped: now all that is used is used by others.
+    cards = collect_gpu() if plan.device.value == "cuda" else None
     engine = start(plan, launch, store, environ)
     started = store.read()
-    return Standing(started or Run(plan, launch, "starting", time.time()), engine, leftovers, removed)
+    return Standing(started or Run(plan, launch, "starting", time.time()), engine, leftovers, removed, cards)
 
 
 def _clear(plan: Plan, launch: Launch, store: Store) -> tuple[int, tuple[str, ...]]:
@@ -108,8 +115,13 @@ def wait_for(
     endpoint: Endpoint,
     patience: Patience,
     observe: Callable[[Progress, Left | None], None],
+    *,
+    facts: Facts | None = None,
 ) -> Ended:
-    """Wait for readiness and put it on record; `observe` is told each stage, and how much longer it took before."""
+    """Wait for readiness and put it on record; `observe` is told each stage, and how much longer it took before.
+
+    With `facts`, those of the plan, what the engine reports about memory is learnt for the next time.
+    """
     watched = Watched(standing, store)
     key = boots.plan_key(standing.run.plan)
     earlier = boots.read(store.directory).get(key, ())
@@ -127,6 +139,9 @@ def wait_for(
         run = store.read()
         if run and run.phase != "ready" and run.leader == standing.run.leader:
             store.write(msgspec.structs.replace(run, **changes))
+    if not ended.problem and standing.engine and standing.cards and facts:
+        before = msgspec.structs.replace(facts, gpu=standing.cards)
+        calibrations.learn(store.directory.parent, standing.run.plan, before, store.logs)
     return ended
 
 
