@@ -10,8 +10,9 @@ from pathlib import Path
 
 from ernie_deploy import process
 from ernie_deploy.client import Client, Endpoint, collect, image_part
+from ernie_deploy.engines.memory_report import parse
 from ernie_deploy.rehearsal import grammar
-from ernie_deploy.serve.places import token_prefix
+from ernie_deploy.serve.places import engine_log, token_prefix
 from ernie_deploy.smoke.pictures import colour_field, square_in_quadrant
 from tests.engine.conftest import Deployed, run_cli
 from tests.support.engines import free_port
@@ -23,6 +24,15 @@ def test_the_planned_argv_is_the_argv_of_the_running_engine(deployed: Deployed) 
     status = json.loads(deployed.cli("status", "--json").stdout)
     assert [one["state"] for one in status] == ["ready"]
     assert process.argv_of(status[0]["pid"]) == tuple(deployed.planned["launch"]["argv"])
+
+
+def test_the_kv_tokens_that_vllm_reports_are_those_of_the_ledger(deployed: Deployed) -> None:
+    """scripts/bench/fit_accuracy.py does it for further spaces. transformers reports nothing: it has no such cache."""
+    with engine_log(deployed.state / "rehearsal").open(encoding="utf-8", errors="replace") as log:
+        reported = parse(deployed.engine, log).kv_tokens
+    predicted = deployed.planned["memory"]["kv_tokens"] if deployed.engine == "vllm" else None
+    assert reported == predicted
+    assert (reported is None) == (deployed.engine != "vllm")
 
 
 def test_every_process_of_the_engine_carries_our_token(deployed: Deployed) -> None:

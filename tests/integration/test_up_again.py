@@ -3,6 +3,8 @@
 import os
 import signal
 
+from ernie_deploy.plan.calibrate import MIB
+from ernie_deploy.serve import calibrations
 from tests.support import nvml
 from tests.support.deployments import Place, argv_of, eventually, finish, is_running
 
@@ -14,6 +16,10 @@ def test_the_same_again_does_nothing(running: Place) -> None:
     assert again.out == f"already running and ready at http://127.0.0.1:{running.port}\n"
     assert "loading" not in again.err
     assert running.leader() == pid
+    # The first start has taught what it took of the card; finding it running has taught nothing more.
+    (known,) = calibrations.read(running.state)
+    assert (known.key.cards[0].name, known.boots, known.kv_tokens) == ("NVIDIA L20", 1, 65_536)
+    assert known.overhead_bytes == int(46068 * MIB * known.utilization) - 3 * MIB - 3_584 * MIB
 
 
 def test_another_plan_under_the_same_name_is_refused_with_what_differs(running: Place) -> None:
@@ -56,7 +62,7 @@ def test_restart_that_would_be_refused_stops_nothing(running: Place) -> None:
     pid = running.leader()
     ended = running.run("restart", *running.flags(), "--quant", "bf16")
     assert ended.code == 4, ended
-    assert "too small for bf16" in ended.err
+    assert "bf16 certainly does not fit" in ended.err
     assert running.leader() == pid
 
 

@@ -181,3 +181,10 @@ def test_a_remedy_that_does_not_help_is_not_tried_again(starts: Failed) -> None:
     assert "To serve at least one request" in ended.err
     logs = (starts.places["kv-small:2"].state / "ernie/logs").glob("engine.log*")
     assert len(list(logs)) == 2
+
+
+def test_a_check_that_is_ignored_only_warns(starts: Failed) -> None:
+    # vLLM in bf16 does not fit the card at hand, and was started all the same.
+    refusal = next(line for line in starts.with_("kv-small:2").err.splitlines() if "memory-fit: " in line)
+    assert refusal.startswith("warn   memory-fit")
+    assert refusal.endswith("(ignored)")

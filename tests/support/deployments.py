@@ -29,6 +29,22 @@ PATIENCE_S = 60.0
 # Runs what follows as a user without rights.
 NOBODY: Final = (shutil.which("setpriv") or "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 SHARDS = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
+# As in architectures.yaml, by the names of the hub's config.json.
+DIMENSIONS: Final = {
+    "hidden_size": 2560,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 20,
+    "num_key_value_heads": 4,
+    "intermediate_size": 12288,
+    "vocab_size": 103424,
+    "max_position_embeddings": 131072,
+    "moe_num_experts": [64, 64],
+    "moe_intermediate_size": [1536, 512],
+    "moe_k": 6,
+    "moe_num_shared_experts": 2,
+    "moe_layer_start_index": 1,
+    "vision_config": {"depth": 32, "embed_dim": 1280, "num_heads": 16, "mlp_ratio": 4},
+}
 
 
 class Ended(NamedTuple):
@@ -80,7 +96,7 @@ class Place:
     def flags(self, engine: str = "fastdeploy") -> tuple[str, ...]:
         """What names the fake engine, the model and a free port. On the card at hand every engine may start."""
         chosen = ("--engine-python", str(self.engines / engine / "bin" / "python"), "--model", str(self.model))
-        demoted = () if engine == "fastdeploy" else ("--engine", engine, "--ignore", "gpu-memory")
+        demoted = () if engine == "fastdeploy" else ("--engine", engine, "--ignore", "memory-fit")
         return (*chosen, "--port", str(self.port), "--host", "127.0.0.1", *demoted)
 
     def start(
@@ -316,13 +332,13 @@ def packages() -> dict[str, str]:
 
 
 def make_model(directory: Path) -> Path:
-    """A small model directory, whole in the eyes of `check`, in two shards."""
+    """A small model directory, whole in the eyes of `check`, in two shards; by its config.json it is the 28B model."""
     directory.mkdir(parents=True, exist_ok=True)
     config = {
         "model_type": "ernie4_5_moe_vl",
         "torch_dtype": "bfloat16",
-        "vision_config": {},
         "rope_scaling": {"type": "default", "mrope_section": [22, 22, 20]},
+        **DIMENSIONS,
     }
     documents = {
         "config.json": config,

@@ -1,7 +1,9 @@
 """Facts to start from: a host on which `plans.a_plan()` passes every check."""
 
+from pathlib import Path
 from typing import Any
 
+from ernie_deploy.catalog.architectures import architectures
 from ernie_deploy.checks.base import Subject
 from ernie_deploy.engines.base import Launch
 from ernie_deploy.facts.values import EnvironmentFacts, Facts, GpuFacts, HostFacts, ModelFacts, Mount
@@ -9,6 +11,7 @@ from ernie_deploy.plan.values import Plan
 from tests.support import nvml, plans
 
 GIB = 1024**3
+STATE_ROOT = Path("/var/lib")
 
 
 def a_host(**changes: Any) -> HostFacts:
@@ -53,13 +56,25 @@ def an_environment(**changes: Any) -> EnvironmentFacts:
     return EnvironmentFacts(**(fields | changes))
 
 
+def a_model(**changes: Any) -> ModelFacts:
+    """The 28B model, whole, in the directory of the plan; of its headers nothing is known."""
+    fields: dict[str, Any] = {
+        "path": plans.MODEL_PATH,
+        "size_bytes": 58_800_000_000,
+        "model_type": "ernie4_5_moe_vl",
+        "dtype": "bfloat16",
+        "architecture": architectures()[plans.MODEL],
+    }
+    return ModelFacts(**(fields | changes))
+
+
 def some_facts(**changes: Any) -> Facts:
     """One L20 in that host, FastDeploy, and a whole model."""
     fields: dict[str, Any] = {
         "host": a_host(),
         "gpu": gpus(nvml.L20),
         "environments": (an_environment(),),
-        "models": (ModelFacts(plans.MODEL_PATH, 58_800_000_000, "ernie4_5_moe_vl", "bfloat16"),),
+        "models": (a_model(),),
     }
     return Facts(**(fields | changes))
 

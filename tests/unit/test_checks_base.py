@@ -20,15 +20,15 @@ def test_a_rehearsal_on_the_cpu_skips_what_is_about_cards() -> None:
     plan = plans.a_plan(device="cpu", engine="vllm", gpus=())
     results = run(CHECKS, hosts.a_subject(plan=plan, gpu=hosts.gpus(problem="no library")))
     skipped = {result.name: result.message for result in results if result.status == "skip"}
-    cards = ("gpu", "gpu-memory", "compute-capability", "mig", "driver")
+    cards = ("gpu", "memory-fit", "compute-capability", "mig", "driver")
     assert {name: skipped[name] for name in cards} == dict.fromkeys(cards, "a rehearsal on the CPU needs no card")
 
 
 def test_without_a_card_one_check_fails_and_those_about_cards_step_aside() -> None:
     results = {result.name: result for result in run(CHECKS, hosts.a_subject(gpu=hosts.gpus(problem="no library")))}
     assert results["gpu"].status == "fail"
-    assert results["gpu-memory"].status == "skip"
-    assert results["gpu-memory"].message == "the chosen cards were not seen (see the check gpu)"
+    assert results["memory-fit"].status == "skip"
+    assert results["memory-fit"].message == "the chosen cards were not seen (see the check gpu)"
 
 
 def test_all_checks_run_whatever_fails() -> None:
@@ -51,11 +51,17 @@ def test_only_the_named_checks_run_in_the_order_of_the_registry() -> None:
     assert [result.name for result in results] == ["gpu", "ports"]
 
 
-@pytest.mark.parametrize(("ignore", "only"), [(("gpu-mem",), ()), ((), ("gpu-mem",))])
+@pytest.mark.parametrize(("ignore", "only"), [(("memory",), ()), ((), ("memory",))])
 def test_an_unknown_name_is_refused_with_the_nearest_one(ignore: tuple[str, ...], only: tuple[str, ...]) -> None:
-    with pytest.raises(UsageError, match="there is no check named 'gpu-mem'") as caught:
+    with pytest.raises(UsageError, match="there is no check named 'memory'") as caught:
         run(CHECKS, hosts.a_subject(), ignore=ignore, only=only)
-    assert caught.value.hint == "did you mean gpu-memory?"
+    assert caught.value.hint == "did you mean memory-fit?"
+
+
+def test_the_name_that_memory_fit_had_before_leads_to_it() -> None:
+    with pytest.raises(UsageError, match="there is no check named 'gpu-memory'") as caught:
+        run(CHECKS, hosts.a_subject(), ignore=["gpu-memory"])
+    assert caught.value.hint == "did you mean memory-fit?"
 
 
 def test_a_check_that_raises_is_a_bug_and_is_not_swallowed() -> None:
@@ -86,5 +92,5 @@ def test_a_failure_always_says_what_to_do() -> None:
         models=(),
     )
     results = run(CHECKS, worst)
-    assert sum(result.status == "fail" for result in results) >= 9
+    assert sum(result.status == "fail" for result in results) >= 8
     assert [result.name for result in results if result.status in ("fail", "warn") and not result.hint] == []

@@ -2,18 +2,17 @@ import pytest
 
 from ernie_deploy.catalog.cards import cards, sold_as_gb
 from ernie_deploy.catalog.load import engines
-from ernie_deploy.checks import capability, driver, gpu, memory, mig
+from ernie_deploy.checks import capability, driver, gpu, mig
 from ernie_deploy.checks.base import Result, Subject
 from tests.support import hosts, nvml, plans
 from tests.support.nvml import Card
 
 
-def on(*here: Card, engine: str = "fastdeploy", quantization: str | None = "wint8", version: str = "2.5.0") -> Subject:
+def on(*here: Card, engine: str = "fastdeploy", version: str = "2.5.0") -> Subject:
     """A plan that takes all of these cards."""
     plan = plans.a_plan(
         engine=engine,
         engine_version=version,
-        quantization=quantization,
         gpus=tuple(range(len(here))),
         tensor_parallel_size=len(here),
     )
@@ -48,18 +47,7 @@ def test_the_catalog_has_numbers_for_every_engine_and_device() -> None:
     assert set(cards().needs) == {"cuda", "cpu"}
     sizes = [size.gb for size in cards().sold_as]
     assert sizes == sorted(sizes)
-    assert all({row.gb for row in rows} <= set(sizes) for rows in cards().holds.values())
-
-
-def test_every_quantization_of_every_engine_has_a_weight() -> None:
-    named = {name for engine in engines().values() for name in engine.quantizations}
-    assert named <= set(cards().weights_gib)
-
-
-def test_a_card_smaller_than_the_weights_is_told_so_and_what_is_enough() -> None:
-    result = memory.judge(on(nvml.A30, engine="vllm", quantization="fp8"))
-    assert "too small: the weights alone take 29082 MiB of each card" in result.message
-    assert result.hint == "use a card of 80 GB or more"
+    assert all({row.gb for row in published.rows} <= set(sizes) for published in cards().holds.values())
 
 
 def test_no_card_fails_with_the_driver_s_reason_and_names_the_rehearsal() -> None:
@@ -81,80 +69,6 @@ def test_trouble_on_another_card_is_a_warning() -> None:
     result = gpu.judge(hosts.a_subject(gpu=hosts.gpus(nvml.L20, problem="card 1: the card has fallen off the bus")))
     assert result.status == "warn"
     assert "fallen off the bus" in result.message
-
-
-@pytest.mark.parametrize(
-    ("subject", "status"),
-    [
-        (on(nvml.L20), "pass"),
-        (on(nvml.A6000, quantization="wint4"), "pass"),
-        (on(nvml.A100_80GB, quantization="bf16"), "pass"),
-        (on(nvml.L20, quantization="bf16"), "fail"),
-        (on(nvml.L20, quantization=None), "fail"),
-        (on(nvml.L20, nvml.L20, quantization="bf16"), "pass"),
-        (on(nvml.A100_40GB), "fail"),
-        (on(nvml.A30), "fail"),
-        (on(nvml.A30, nvml.A30), "pass"),
-        (on(*[nvml.A30] * 4, quantization="bf16"), "pass"),
-        (on(nvml.A100_40GB, nvml.A100_40GB, quantization="bf16"), "warn"),
-        (on(nvml.L20, engine="vllm", quantization=None), "fail"),
-        (on(nvml.A100_80GB, engine="vllm", quantization=None), "pass"),
-        (on(nvml.L20, nvml.L20, engine="vllm", quantization=None), "warn"),
-        (on(nvml.L20, engine="vllm", quantization="fp8"), "warn"),
-        (on(nvml.H20, engine="vllm", quantization="fp8"), "pass"),
-        (on(nvml.A30, engine="vllm", quantization="fp8_per_block"), "fail"),
-        (on(nvml.A30, nvml.A30, engine="vllm", quantization="fp8"), "warn"),
-        (on(nvml.A30, engine="transformers", quantization="bnb-8bit"), "fail"),
-        (on(nvml.A30, engine="transformers", quantization="bnb-4bit"), "warn"),
-        (on(nvml.A30, nvml.A100_80GB, quantization="bf16"), "fail"),
-        (on(nvml.A100_40GB, engine="transformers", quantization=None), "fail"),
-        (on(nvml.H200, engine="transformers", quantization=None), "pass"),
-    ],
-)
-def test_memory_is_judged_by_the_published_minimum(subject: Subject, status: str) -> None:
-    assert memory.judge(subject).status == status
-
-
-@pytest.mark.parametrize(
-    ("subject", "hint"),
-    [
-        (
-            on(nvml.RTX_4090),
-            "use `--quant wint4` or `--quant wint8` with `--tensor-parallel-size 2` on 2 cards of this size,"
-            " or a card of 48 GB",
-        ),
-        (on(nvml.L20, quantization="bf16"), "use `--quant wint4` or `--quant wint8`, or a card of 80 GB"),
-        (
-            on(nvml.L20, engine="vllm", quantization=None),
-            "use `--engine fastdeploy` with `--quant wint4` or `--quant wint8`, or a card of 80 GB",
-        ),
-        (on(Card("Tesla T4", 15360, "7.5")), "use a card of 48 GB or more"),
-    ],
-)
-def test_a_card_too_small_gets_a_hint_that_would_fit(subject: Subject, hint: str) -> None:
-    assert memory.judge(subject).hint == hint
-
-
-def test_who_uses_the_card_is_named() -> None:
-    result = memory.judge(on(nvml.L20.with_(used_mib=6000, processes=((4242, 5900),))))
-    assert result.status == "warn"
-    assert "6000 of 46068 MiB are in use on card 0, by pid 4242 (process-4242) 5900 MiB" in result.message
-
-
-def test_a_card_too_full_for_the_weights_fails_whatever_its_size() -> None:
-    result = memory.judge(on(nvml.L20.with_(used_mib=30000)))
-    assert result.status == "fail"
-    assert "the weights alone take 29082 MiB" in result.message
-
-
-def test_a_desktop_s_few_hundred_mebibytes_are_no_reason_to_warn() -> None:
-    assert memory.judge(on(nvml.L20.with_(used_mib=400))).status == "pass"
-
-
-def test_memory_in_use_that_is_not_known_is_not_taken_for_zero() -> None:
-    result = memory.judge(on(nvml.L20.with_(used_mib=None)))
-    assert result.status == "pass"
-    assert "an unknown amount is in use" in result.message
 
 
 @pytest.mark.parametrize("card", [nvml.A30, nvml.A6000, nvml.L20, nvml.H20])

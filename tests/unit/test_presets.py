@@ -26,6 +26,8 @@ MADE_FOR = {
     "airgapped": (nvml.L20,),
     "rehearsal": (),
 }
+# The documented settings: they start on 46,068 MiB, and no request of full length fits there.
+TIGHT = ("l20-48gb-wint8", "airgapped")
 
 
 def planned(spec: Spec, *cards: nvml.Card) -> tuple[Plan, Subject]:
@@ -41,9 +43,10 @@ def test_every_file_has_a_host_here() -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_file_suits_the_cards_that_it_is_for(file: Path) -> None:
     _, subject = planned(from_file(file), *MADE_FOR[file.stem])
-    about_cards = ("gpu", "gpu-memory", "compute-capability", "model-path")
+    about_cards = ("gpu", "memory-fit", "compute-capability", "model-path")
     results = base.run(registry.CHECKS, subject, only=about_cards)
-    assert [result for result in results if result.status not in ("pass", "skip")] == []
+    doubts = {result.name: result.status for result in results if result.status not in ("pass", "skip")}
+    assert doubts == ({"memory-fit": "warn"} if file.stem in TIGHT else {})
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

@@ -139,6 +139,8 @@ def _load(service: Service) -> None:
             _wait(service, None)
         _wait(service, load_s / len(after))
         service.log(line)
+    for name, line in scripts.memory_report():
+        service.log_in(name, line)
 
 
 def _wait(service: Service, seconds: float | None) -> None:
