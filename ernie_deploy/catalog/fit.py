@@ -48,6 +48,15 @@ class Defaults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     videos: int
 
 
+class ByCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Other defaults on cards of so many GiB and more, but not on those with this in their name."""
+
+    from_gib: int
+    max_num_seqs: int
+    max_num_batched_tokens: int
+    but_not: str = ""
+
+
 class Quantization(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Bits of a weight in the parts that it touches, and bytes of the scale that each output channel has.
 
@@ -64,6 +73,8 @@ class OnCpu(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is different when an engine runs on the CPU: `process` is what its worker takes before any weights."""
 
     block_size: int
+    max_num_seqs: int
+    max_num_batched_tokens: int
     process: Span
 
 
@@ -81,6 +92,7 @@ class EngineFit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     activation: Factors
     quantizations: dict[str, Quantization]
     why: str
+    by_card: tuple[ByCard, ...] = ()
     most_blocks: int | None = None
     slots: Slots | None = None
     cpu: OnCpu | None = None

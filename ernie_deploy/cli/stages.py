@@ -15,7 +15,7 @@ from ernie_deploy.errors import PreflightError
 if TYPE_CHECKING:
     from ernie_deploy.checks.base import Result
     from ernie_deploy.engines.base import Launch
-    from ernie_deploy.facts.values import Facts
+    from ernie_deploy.facts.values import Facts, ModelFacts
     from ernie_deploy.plan.layers import Layer
     from ernie_deploy.plan.resolve import Wanted
     from ernie_deploy.plan.values import Plan
@@ -24,6 +24,16 @@ if TYPE_CHECKING:
 
 # A host with hundreds of listeners and all its calibrations has less than 1 MiB of facts.
 MOST_FACTS_BYTES = 32 << 20
+
+NEEDED_NEXT = (
+    "ernie_deploy.engines.registry",
+    "ernie_deploy.engines.explain",
+    "ernie_deploy.plan.resolve",
+    "ernie_deploy.plan.assess",
+    "ernie_deploy.plan.gate",
+    "ernie_deploy.serve.calibrations",
+    "rich.table",
+)
 
 
 class Planned(NamedTuple):
@@ -196,27 +206,58 @@ def store_of(name: str) -> "Store":
 
 
 def look(need: "Wanted", *, import_engine: bool = False) -> "Facts":
-    """The facts of this host: the interpreters and the model directory that the spec points at, and all the rest."""
+    """The facts of this host: the interpreters and the model directory that the spec points at, and all the rest.
+
+    Interpreters take a tenth of a second and more to answer, so all else is done meanwhile.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
     import msgspec
 
     from ernie_deploy.environments.locate import find
     from ernie_deploy.facts.collect import collect
-    from ernie_deploy.serve import calibrations
-    from ernie_deploy.serve.places import state_root
-    from ernie_deploy.weights.snapshot import inspect
-    from ernie_deploy.weights.store import snapshot_of
 
     installed = find(need.engine, cpu=need.device == "cpu", version=need.engine_version)
     pythons = [(need.engine_python, "asked")] if need.engine_python else []
     pythons += [(str(installed.python), "installed")] if installed else []
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        looking = pool.submit(collect, pythons=pythons, import_engine=need.engine if import_engine else "")
+        models = _models(need)
+        _make_ready(need.engine)
+        found = looking.result()
+
+    from ernie_deploy.serve import calibrations
+    from ernie_deploy.serve.places import state_root
+
+    return msgspec.structs.replace(found, models=models, calibrations=calibrations.read(state_root(os.environ)))
+
+
+def _models(need: "Wanted") -> "tuple[ModelFacts, ...]":
+    """The directory that is asked for, or the snapshot of the model that is."""
+    import msgspec
+
+    from ernie_deploy.weights.snapshot import inspect
+    from ernie_deploy.weights.store import snapshot_of
+
     if need.model_is_directory:
-        models = [inspect(Path(need.model))]
-    else:
-        snapshot = snapshot_of(need.model, need.revision)
-        seen = [inspect(snapshot)] if snapshot else []
-        models = [msgspec.structs.replace(one, id=need.model, revision=need.revision) for one in seen]
-    found = collect(pythons=pythons, models=models, import_engine=need.engine if import_engine else "")
-    return msgspec.structs.replace(found, calibrations=calibrations.read(state_root(os.environ)))
+        return (inspect(Path(need.model)),)
+    snapshot = snapshot_of(need.model, need.revision)
+    seen = [inspect(snapshot)] if snapshot else []
+    return tuple(msgspec.structs.replace(one, id=need.model, revision=need.revision) for one in seen)
+
+
+def _make_ready(engine: str) -> None:
+    """Load what the plan needs next."""
+    from importlib import import_module
+
+    from ernie_deploy.catalog.flags import DESCRIBED_ENGINES, flags_of
+    from ernie_deploy.catalog.load import reasons
+
+    for module in NEEDED_NEXT:
+        import_module(module)
+    if engine in DESCRIBED_ENGINES:
+        flags_of(engine)
+        reasons()
 
 
 def resolved(layers: "tuple[Layer, ...]", facts: "Facts", asked: Asked) -> Planned:

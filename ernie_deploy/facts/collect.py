@@ -43,7 +43,7 @@ def collect(
 ) -> Facts:
     """Look at this host, once.
 
-    `pythons` are (path, origin) pairs; `python3` and `python` on PATH are looked at as well. With `import_engine`,
+    `pythons` are (path, origin) pairs; `python3`, or `python`, on PATH is looked at as well. With `import_engine`,
     every interpreter that has the package of that name really imports it (side by side, three minutes at most);
     without, only metadata is read. `models` are values from `weights.snapshot.inspect`, put in as they are: the
     caller knows which directories matter.
@@ -66,11 +66,17 @@ def collect(
 
 def _pythons(asked: Sequence[tuple[str, str]], environ: Mapping[str, str]) -> list[tuple[str, str]]:
     """Each path once, and never resolved: a virtual environment *is* the path of its symlink."""
-    on_path = (shutil.which(name, path=environ.get("PATH", "")) for name in ("python3", "python"))
     origins: dict[str, str] = {}
-    for path, origin in (*asked, *((path, "path") for path in on_path if path)):
+    for path, origin in (*asked, *((path, "path") for path in _on_path(environ))):
         origins.setdefault(path, origin)
     return list(origins.items())
+
+
+def _on_path(environ: Mapping[str, str]) -> list[str]:
+    """`python3`, and `python` unless it lies beside it: then it is the same environment, or Python 2."""
+    found = [shutil.which(name, path=environ.get("PATH", "")) for name in ("python3", "python")]
+    there = [path for path in found if path]
+    return there[:1] if len({Path(path).parent for path in there}) == 1 else there
 
 
 def look_at_python(

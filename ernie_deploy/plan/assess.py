@@ -36,7 +36,8 @@ def case_of(plan: Plan, facts: Facts) -> Case | Unknown:
     rooms = _rooms(plan, facts)
     if isinstance(rooms, Unknown):
         return rooms
-    demand = demand_of(plan, longest=weights.shape.max_position_embeddings)
+    longest, first = weights.shape.max_position_embeddings, rooms[0]
+    demand = demand_of(plan, longest=longest, card=first.name, card_bytes=first.total_bytes)
     found, said = calibration_for(plan, facts)
     known = Known(found.overhead_bytes, said) if found else None
     return Case(demand, weights, rooms, known)
@@ -64,7 +65,7 @@ def _weights(plan: Plan, facts: Facts) -> Weights | Unknown:
 
 
 def _part_of_dimensions(parts: Mapping[Part, PartSize], shape: Architecture) -> float:
-    """How many numbers headers hold, 1 for as many as the dimensions call for: packed ones hold fewer than they mean."""
+    """How many numbers headers hold, 1 for all that the dimensions call for; packed ones hold fewer than they mean."""
     return sum(size.parameters for size in parts.values()) / sum(parameters(shape).values())
 
 

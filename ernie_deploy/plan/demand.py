@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from ernie_deploy.architecture.tokens import Limits
-from ernie_deploy.catalog.fit import fit
+from ernie_deploy.catalog.fit import GIB, EngineFit, fit
 from ernie_deploy.plan.values import Plan
 
 EIGHT_BIT_CACHES = ("fp8", "int8")
@@ -38,8 +38,9 @@ class Demand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.limits
 
 
-def demand_of(plan: Plan, *, longest: int) -> Demand:
-    """What this plan asks for; `longest` is the model's own limit, for engines that take it by default."""
+def demand_of(plan: Plan, *, longest: int, card: str = "", card_bytes: int = 0) -> Demand:
+    """What this plan asks for; `longest` is the model's own limit, for engines that take it by default. The card is the
+    first one, for engines whose defaults depend on it."""
     engine = plan.engine.value
     known = fit().engines[engine]
     defaults = known.defaults
@@ -47,7 +48,8 @@ def demand_of(plan: Plan, *, longest: int) -> Demand:
     limits = plan.limit_mm_per_prompt.value or {}
     cache_type = str(asked.get("kv_cache_dtype", asked.get("kv_cache_quant_type", "")))
     length = plan.max_model_len.value or defaults.max_model_len or longest
-    sequences = plan.max_num_seqs.value or defaults.max_num_seqs
+    at_once, step = _at_once(known, plan.device.value, card, card_bytes)
+    sequences = plan.max_num_seqs.value or min(at_once, plan.max_num_batched_tokens.value or at_once)
     block_size = _size(asked.get("block_size"))
     usual = known.cpu.block_size if known.cpu and plan.device.value == "cpu" else known.block_size
     return Demand(
@@ -55,8 +57,7 @@ def demand_of(plan: Plan, *, longest: int) -> Demand:
         quantization=plan.quantization.value or "bf16",
         max_model_len=length,
         max_num_seqs=sequences,
-        max_num_batched_tokens=plan.max_num_batched_tokens.value
-        or min(defaults.max_num_batched_tokens, length * sequences),
+        max_num_batched_tokens=plan.max_num_batched_tokens.value or min(step, length * sequences),
         gpu_memory_utilization=plan.gpu_memory_utilization.value or defaults.gpu_memory_utilization,
         tensor_parallel_size=plan.tensor_parallel_size.value or 1,
         images=limits.get("image", defaults.images),
@@ -69,6 +70,16 @@ def demand_of(plan: Plan, *, longest: int) -> Demand:
         has_graphs=not _without_graphs(asked),
         device=plan.device.value,
     )
+
+
+def _at_once(known: EngineFit, device: str, card: str, card_bytes: int) -> tuple[int, int]:
+    """The engine's own number of sequences and of tokens in a step."""
+    if known.cpu and device == "cpu":
+        return known.cpu.max_num_seqs, known.cpu.max_num_batched_tokens
+    for one in known.by_card:
+        if card_bytes >= one.from_gib * GIB and not (one.but_not and one.but_not in card.lower()):
+            return one.max_num_seqs, one.max_num_batched_tokens
+    return known.defaults.max_num_seqs, known.defaults.max_num_batched_tokens
 
 
 def _without_graphs(asked: Mapping[str, object]) -> bool:

@@ -95,6 +95,8 @@ def extremes(case: Case) -> tuple[Verdict, Verdict]:
 def levers(case: Case, keys: Iterable[str] = LEVERS) -> tuple[Lever, ...]:
     """For each lever the engine has the nearest setting that fits; the search is exact to the last token."""
     known = engines()[case.demand.engine].settings
+    # All parts of a model that is spread on one host share its memory: that makes no room.
+    keys = [key for key in keys if not (key == "tensor_parallel_size" and case.demand.device == "cpu")]
     # A report of other settings says nothing about these.
     case = case._replace(known=None)
     return tuple(_lever(case, key) for key in keys if _setting(key) in known)

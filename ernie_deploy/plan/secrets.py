@@ -18,6 +18,8 @@ HIDDEN = "***"
 SHORTER = re.compile(r"(?<![A-Z])(?!TOKENI)[A-Z]+")
 # What carries the key that `api_key_file` holds.
 KEY_VARIABLES = {"fastdeploy": "FD_API_KEY", "vllm": "VLLM_API_KEY"}
+# Engines whose facts say of a variable what its name does not; of the others a test holds that names suffice.
+TELLING = ("fastdeploy",)
 
 
 def is_secret_variable(name: str) -> bool:
@@ -64,4 +66,4 @@ def _instead(*, is_key: bool) -> str:
 
 @cache
 def _known_variables() -> dict[str, bool]:
-    return {one.name: one.is_secret for engine in DESCRIBED_ENGINES for one in flags_of(engine).variables}
+    return {one.name: one.is_secret for engine in TELLING for one in flags_of(engine).variables}

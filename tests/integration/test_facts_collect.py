@@ -338,9 +338,19 @@ def test_an_interpreter_that_hangs_is_stopped_with_its_children(tmp_path: Path) 
 
 
 def test_interpreters_on_the_path_are_looked_at_beside_those_asked_for(tmp_path: Path) -> None:
-    (tmp_path / "python3").symlink_to(sys.executable)
-    broken = script(tmp_path / "python", "#!/bin/sh\nexit 1\n")
-    asked = (str(tmp_path / "python3"), "installed")
-    found = collect(pythons=[asked, ("/nonexistent", "asked")], environ={"PATH": str(tmp_path)}).environments
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    (first / "python3").symlink_to(sys.executable)
+    broken = script(second / "python", "#!/bin/sh\nexit 1\n")
+    asked = (str(first / "python3"), "installed")
+    found = collect(pythons=[asked, ("/nonexistent", "asked")], environ={"PATH": f"{first}:{second}"}).environments
     assert [(one.python, one.origin) for one in found] == [asked, ("/nonexistent", "asked"), (broken, "path")]
     assert [bool(one.problem) for one in found] == [False, True, True]
+
+
+def test_python_beside_python3_is_not_looked_at_for_it_is_the_same_environment(tmp_path: Path) -> None:
+    for name in ("python3", "python"):
+        (tmp_path / name).symlink_to(sys.executable)
+    found = collect(environ={"PATH": str(tmp_path)}).environments
+    assert [one.python for one in found] == [str(tmp_path / "python3")]

@@ -1,4 +1,4 @@
-"""From a plan and the facts of a host to a verdict: what a boot taught comes back, and what cannot be is never certain."""
+"""From a plan and the facts of a host to a verdict: what a boot taught comes back, what cannot be is never certain."""
 
 from typing import Any
 
@@ -149,3 +149,40 @@ def test_a_given_number_of_blocks_is_the_cache(engine: dict[str, Any]) -> None:
     many = judge(case(a_plan(engine_args={"num-gpu-blocks-override": 10**9}, **engine), facts(0)))
     assert many.verdict == "does not fit"
     assert "is asked for" in many.problems[0]
+
+
+LEFT_TO_IT = {"max_num_seqs": None, "max_num_batched_tokens": None}
+
+
+@pytest.mark.parametrize(
+    ("name", "mib", "sequences", "step"),
+    [
+        ("NVIDIA L20", 46068, 256, 2048),
+        ("NVIDIA A100-SXM4-80GB", 81920, 256, 2048),
+        ("NVIDIA H100 80GB HBM3", 81559, 1024, 8192),
+        ("NVIDIA B200", 183359, 1024, 16384),
+    ],
+)
+def test_vllm_takes_more_at_once_on_a_larger_card(name: str, mib: int, sequences: int, step: int) -> None:
+    cards = hosts.gpus(nvml.L20.with_(name=name, total_mib=mib))
+    host = hosts.some_facts(gpu=cards, models=(MODEL,))
+    demand = case(a_plan(**VLLM, **LEFT_TO_IT), host).demand
+    assert (demand.max_num_seqs, demand.max_num_batched_tokens) == (sequences, step)
+    demand = case(a_plan(**LEFT_TO_IT), host).demand
+    assert (demand.max_num_seqs, demand.max_num_batched_tokens) == (8, 8192)
+
+
+def test_vllm_takes_less_at_once_on_a_cpu() -> None:
+    demand = case(a_plan(**VLLM, **LEFT_TO_IT, device="cpu", gpus=()), facts(0)).demand
+    assert (demand.max_num_seqs, demand.max_num_batched_tokens) == (128, 2048)
+
+
+def test_no_more_sequences_are_taken_for_granted_than_tokens_in_a_step() -> None:
+    demand = case(a_plan(**VLLM, **(LEFT_TO_IT | {"max_num_batched_tokens": 64})), facts(0)).demand
+    assert (demand.max_num_seqs, demand.max_num_batched_tokens) == (64, 64)
+
+
+def test_on_a_cpu_more_parts_are_no_more_memory() -> None:
+    found = case(a_plan(**(VLLM | {"quantization": None}), device="cpu", gpus=()), facts(0))
+    assert judge(found).verdict == "does not fit"
+    assert "tensor_parallel_size" not in {one.key for one in levers(found)}

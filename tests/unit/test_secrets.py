@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from ernie_deploy.catalog.flags import DESCRIBED_ENGINES, flags_of
 from ernie_deploy.cli.options import Asked, restart_command
 from ernie_deploy.engines.base import shown
 from ernie_deploy.engines.registry import ENGINES, launch_of
@@ -19,6 +20,7 @@ from ernie_deploy.plan.values import Plan
 from ernie_deploy.serve.state import Run
 from ernie_deploy.serve.up import differences
 from ernie_deploy.spec.load import decode, from_environment
+from ernie_deploy.spec.schema import looks_secret
 from tests.support import hosts, plans
 
 SECRET = "open-sesame"
@@ -140,3 +142,10 @@ def test_a_record_of_an_older_version_can_still_be_read() -> None:
     read = msgspec.convert(run, Run)
     assert read.plan.ready_when.value == "text"
     assert read.plan.cache_queue_port.value is None
+
+
+@pytest.mark.parametrize("engine", [one for one in DESCRIBED_ENGINES if one not in secrets.TELLING])
+def test_the_names_of_variables_tell_what_the_facts_of_other_engines_would(engine: str) -> None:
+    variables = flags_of(engine).variables
+    assert variables
+    assert [one.name for one in variables if one.is_secret != looks_secret(one.name)] == []
