@@ -15,7 +15,8 @@ from ernie_deploy.plan.alternatives import (
     smallest_card,
     verdict_on,
 )
-from ernie_deploy.plan.gate import Case, Judgement, Lever, Verdict
+from ernie_deploy.plan.gate import Case, Judgement, Verdict
+from ernie_deploy.plan.levers import Lever, levers
 from ernie_deploy.spec.schema import flag_of
 
 TENSOR_PARALLEL = "tensor_parallel_size"
@@ -26,7 +27,7 @@ def hint(subject: Subject, case: Case, found: Judgement) -> str:
     """Flags to paste; empty when it fits already."""
     if found.verdict == "fits":
         return ""
-    moved = gate.levers(case)
+    moved = levers(case)
     fitting = [_flags(subject, lever, lever.flags, "fits") for lever in moved if lever.flags]
     starting = [_flags(subject, lever, lever.starts_flags, "tight") for lever in moved if lever.starts_flags]
     parts = [*_without_others(subject, case, found)]

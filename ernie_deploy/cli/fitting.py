@@ -8,7 +8,8 @@ from ernie_deploy.errors import UsageError
 
 if TYPE_CHECKING:
     from ernie_deploy.cli.stages import Planned
-    from ernie_deploy.plan.gate import Case, Judgement, Lever
+    from ernie_deploy.plan.gate import Case, Judgement
+    from ernie_deploy.plan.levers import Lever
     from ernie_deploy.plan.memory import Ledger, Role
 
 
@@ -28,7 +29,8 @@ def assessed(made: "Planned") -> "tuple[Case | None, str]":
 
 def as_json(made: "Planned") -> dict[str, Any]:
     """The same for programs."""
-    from ernie_deploy.plan.gate import judge, levers
+    from ernie_deploy.plan.gate import judge
+    from ernie_deploy.plan.levers import levers
 
     case, note = assessed(made)
     if case is None:
@@ -52,7 +54,8 @@ def as_json(made: "Planned") -> dict[str, Any]:
 def show(made: "Planned", *, whole: bool = False) -> None:
     """The verdict, what will not work, what would; with `whole` every entry of the ledger."""
     from ernie_deploy.cli.bar import Style, bar
-    from ernie_deploy.plan.gate import judge, levers
+    from ernie_deploy.plan.gate import judge
+    from ernie_deploy.plan.levers import levers
 
     case, note = assessed(made)
     if case is None:

@@ -15,7 +15,8 @@ from ernie_deploy.catalog.architectures import architectures
 from ernie_deploy.catalog.fit import GIB, fit
 from ernie_deploy.plan import gate
 from ernie_deploy.plan.demand import Demand
-from ernie_deploy.plan.gate import VERDICTS, Case, Lever, Verdict, changed, judge
+from ernie_deploy.plan.gate import VERDICTS, Case, Verdict, changed, judge
+from ernie_deploy.plan.levers import LEVERS, Lever, levers
 from ernie_deploy.plan.memory import Ledger, Room, Weights, ledger, weights_of
 from ernie_deploy.weights.snapshot import inspect
 
@@ -101,7 +102,7 @@ def any_size(pick: Pick, low: int, high: int) -> int:
     return min(max(pick(1 << (bits - 1), (1 << bits) - 1), low), high)
 
 
-def violations(case: Case, pick: Pick, keys: tuple[str, ...] = gate.LEVERS) -> tuple[int, list[str]]:
+def violations(case: Case, pick: Pick, keys: tuple[str, ...] = LEVERS) -> tuple[int, list[str]]:
     """How many suggestions were checked, and in words all that does not hold; of the levers only `keys` are checked."""
     judgement = judge(case)
     wrong = [*_of_ledger(case, judgement.ledger), *_of_larger_cards(case, judgement.verdict, pick)]
@@ -113,7 +114,7 @@ def violations(case: Case, pick: Pick, keys: tuple[str, ...] = gate.LEVERS) -> t
         wrong.append("certain although nobody knows what others use")
     checked = 0
     if judgement.verdict != "fits":
-        for lever in gate.levers(case, keys):
+        for lever in levers(case, keys):
             checked += (lever.value is not None) + (lever.starts_value is not None)
             wrong += [f"{lever.key}: {one}" for one in _of_lever(case, lever, pick)]
     return checked, wrong

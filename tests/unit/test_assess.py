@@ -11,7 +11,8 @@ from ernie_deploy.catalog.fit import GIB
 from ernie_deploy.facts.values import Facts, PartSize
 from ernie_deploy.plan.assess import Unknown, case_of
 from ernie_deploy.plan.calibrate import MIB, Reported, teach
-from ernie_deploy.plan.gate import Case, Judgement, judge, levers
+from ernie_deploy.plan.gate import Case, Judgement, judge
+from ernie_deploy.plan.levers import levers
 from ernie_deploy.plan.values import Plan
 from tests.support import hosts, nvml
 from tests.support.plans import MODEL_PATH, a_plan

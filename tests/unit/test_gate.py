@@ -12,7 +12,8 @@ from ernie_deploy.catalog.architectures import architectures
 from ernie_deploy.catalog.fit import GIB
 from ernie_deploy.plan import gate
 from ernie_deploy.plan.demand import Demand
-from ernie_deploy.plan.gate import Case, changed, judge, levers
+from ernie_deploy.plan.gate import Case, changed, judge
+from ernie_deploy.plan.levers import LEVERS, levers
 from ernie_deploy.plan.memory import Known, Room, weights_of
 from tests.support import fit_cases
 
@@ -27,7 +28,7 @@ H20 = Room("NVIDIA H20", 97871 << 20)
 
 
 @settings(max_examples=1000)
-@given(st.integers(0, 1 << 60), st.sampled_from(gate.LEVERS))
+@given(st.integers(0, 1 << 60), st.sampled_from(LEVERS))
 def test_every_suggestion_fits_when_planned_again_and_nothing_nearer_does(seed: int, key: str) -> None:
     """Also: entries in order and whole, larger cards never worse. scripts/bench/fit_random.py does it 10,000 times."""
     pick = Random(seed).randint
@@ -179,4 +180,4 @@ def test_absurd_limits_break_nothing(limits: dict[str, int | str]) -> None:
     assert buys.kv_tokens >= 0
     assert buys.pictures_per_request >= 0
     assert (buys.video_seconds or 0) >= 0
-    assert len(levers(case)) == len(gate.LEVERS)
+    assert len(levers(case)) == len(LEVERS)
