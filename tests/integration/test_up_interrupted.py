@@ -14,8 +14,8 @@ import pytest
 from tests.support import nvml
 from tests.support.deployments import Place, eventually, finish, is_running
 
-# From before the lock is taken to long after the engine answers.
-MOMENTS_S = (0.02, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0, 1.25, 1.5)
+# From before the lock is taken to long after the engine answers; scripts/bench/kill_sweep.py takes two hundred.
+MOMENTS_S = (0.02, 0.2, 0.35, 0.5, 0.65, 0.85, 1.1, 1.5)
 
 
 def kill(process: "subprocess.Popen[str]") -> None:
