@@ -68,7 +68,7 @@ def show(made: "Planned", *, whole: bool = False) -> None:
     for line in bar(judgement.ledger, Style(ui.has_blocks(), ui.has_colour()), width=ui.width()):
         ui.out(line)
     if whole:
-        _table(judgement.ledger)
+        ledger_table(judgement.ledger)
     ui.out(f"  {bought(judgement)}")
     if note:
         ui.out(f"  {note}")
@@ -86,13 +86,18 @@ def refuse_early(path: Path) -> None:
 
 def draw(made: "Planned", path: Path) -> None:
     """The picture of what would fit. Raises UsageError when nothing can be said about these cards."""
-    from ernie_deploy.cli.charting import chart
-
     case, note = assessed(made)
     if case is None:
         raise UsageError(
             f"--chart: nothing can be said: {note}", hint="name a card: ernie-deploy plan --gpu L20 --chart fit.png"
         )
+    draw_case(case, made, path)
+
+
+def draw_case(case: "Case", made: "Planned", path: Path) -> None:
+    """The picture of a case, and word of it."""
+    from ernie_deploy.cli.charting import chart
+
     chart(path, case, model=made.plan.model.value)
     ui.say(f"drew {path}")
 
@@ -124,7 +129,7 @@ def _rooms(case: "Case") -> str:
     )
 
 
-def _table(ledger: "Ledger") -> None:
+def ledger_table(ledger: "Ledger") -> None:
     from ernie_deploy.plan.gate import gib
 
     def entries(role: "Role") -> list[tuple[str, ...]]:

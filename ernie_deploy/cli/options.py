@@ -6,7 +6,7 @@
 import functools
 import inspect
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -104,11 +104,16 @@ def patience(flag: str, seconds: float | None) -> float | None:
 
 def restart_command(asked: Asked) -> str:
     """The command that replaces what runs by what was asked for."""
-    words = ["ernie-deploy", "restart", *(("--rehearse",) if asked.only_flags else ())]
+    return command_line(asked, "restart")
+
+
+def command_line(asked: Asked, command: str, *, without: Collection[str] = ()) -> str:
+    """Another command with what was asked for, to be pasted; the keys in `without` are left out."""
+    words = ["ernie-deploy", command, *(("--rehearse",) if asked.only_flags else ())]
     words += ["--file", str(asked.file)] if asked.file else []
     for flag in FLAGS:
         value = asked.flags.get(flag.key)
-        if value is None or (asked.only_flags and flag.key == "preset"):
+        if value is None or flag.key in without or (asked.only_flags and flag.key == "preset"):
             continue
         positive, _, negative = flag.names[0].partition("/")
         if isinstance(value, bool):

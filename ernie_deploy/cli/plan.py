@@ -52,7 +52,7 @@ def plan(
     if fit or goal:
         from ernie_deploy.cli.proposing import propose
 
-        propose(made, goal or "chat", as_json=as_json)
+        propose(made, goal or "chat", chart=chart, ledger=ledger, as_json=as_json)
         return
     if note := assumption(made.plan):
         ui.say(note)

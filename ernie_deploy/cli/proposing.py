@@ -1,9 +1,11 @@
 """What `plan --fit` says: the best settings for a goal on these cards."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ernie_deploy.cli import ui
-from ernie_deploy.cli.fitting import bought
+from ernie_deploy.cli.fitting import bought, draw_case, ledger_table
+from ernie_deploy.cli.options import command_line
 from ernie_deploy.errors import PreflightError
 
 if TYPE_CHECKING:
@@ -11,11 +13,15 @@ if TYPE_CHECKING:
     from ernie_deploy.plan.gate import Case
 
 
-def propose(made: "Planned", name: str, *, as_json: bool) -> None:
-    """Print the proposal. Raises UsageError for an unknown goal, PreflightError when nothing fits or can be said."""
+def propose(made: "Planned", name: str, *, chart: Path | None, ledger: bool, as_json: bool) -> None:
+    """Print the proposal, and draw it when there is a `chart`.
+
+    Raises UsageError for an unknown goal, PreflightError when nothing fits or can be said.
+    """
     from ernie_deploy.catalog.cards import cards
     from ernie_deploy.catalog.goals import goal_named
     from ernie_deploy.checks.capability import suits
+    from ernie_deploy.plan.gate import Case
     from ernie_deploy.plan.goals import SETTABLE, best
     from ernie_deploy.plan.proposal import Impossible
 
@@ -29,6 +35,9 @@ def propose(made: "Planned", name: str, *, as_json: bool) -> None:
             f"no settings for {name}{f' on {found.card}' if found.card else ''}: {found.why}",
             hint="; or ".join(found.would_help),
         )
+    if chart:
+        rooms = tuple(room for room in case.rooms if room.index in found.cards) if found.cards else case.rooms
+        draw_case(Case(found.demand, case.weights, rooms), made, chart)
     if as_json:
         ui.json({"goal": name, "proposal": found})
         return
@@ -41,11 +50,14 @@ def propose(made: "Planned", name: str, *, as_json: bool) -> None:
     ui.out(f"  {bought(found.judgement)}")
     for one in found.given_up:
         ui.out(f"  given up: {one}")
+    if ledger:
+        ledger_table(found.judgement.ledger)
     chosen = "".join(f" --gpu {index}" for index in found.cards) if not made.asked.cards else ""
     if found.cards and made.asked.cards:
         ui.out(f"  {len(found.cards)} of these cards are enough")
     ui.out("")
-    ui.out(f"ernie-deploy up{chosen} {found.flags}")
+    replaced = (*found.settings, *(("gpus",) if found.cards else ()))
+    ui.out(f"{command_line(made.asked, 'up', without=replaced)}{chosen} {found.flags}")
 
 
 def _case(made: "Planned") -> "Case":

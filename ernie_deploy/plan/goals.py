@@ -254,7 +254,7 @@ def _would_help(search: Search, rung: Rung, suits: Callable[[str], bool]) -> Ite
     if holds(alternatives.idle(case)):
         used = max(room.others_bytes or 0 for room in case.rooms)
         yield f"stop what else uses the cards: up to {gib(used)} of one are in use"
-    if search.is_free(PARALLEL):
+    if search.is_free(PARALLEL) and case.demand.device == "cuda":
         least = min(case.rooms, key=lambda room: _usable(case.demand, room))
         more = (size for size in tensor_parallel_sizes(case.weights.shape) if size > len(case.rooms))
         enough = next((size for size in more if holds(case._replace(rooms=(least,) * size))), None)
