@@ -99,10 +99,8 @@ class Redactor:
     """`secrets` are known ones, to be found in any of the spellings in which they can be written."""
 
     def __init__(self, secrets: Iterable[str] = (), *, hides_users: bool = False) -> None:
-        spellings = {
-            spelling for secret in secrets if len(secret) >= SHORTEST_SECRET for spelling in _spellings(secret)
-        }
-        longest_first = sorted(spellings, key=lambda one: (-len(one), one))
+        known = {spelling for secret in secrets if len(secret) >= SHORTEST_SECRET for spelling in spellings(secret)}
+        longest_first = sorted(known, key=lambda one: (-len(one), one))
         self._known = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
         self._hides_users = hides_users
 
@@ -230,7 +228,7 @@ def _end_of_value(text: str, at: int) -> int:
     return limit
 
 
-def _spellings(secret: str) -> set[str]:
+def spellings(secret: str) -> set[str]:
     """As it is, in JSON, in a URL, in base64."""
     raw = secret.encode("utf-8", "replace")
     once = {json.dumps(secret, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True, False)}

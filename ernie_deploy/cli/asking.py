@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import msgspec
+
 from ernie_deploy.cli import ui
 from ernie_deploy.cli.stages import named, store_of
 from ernie_deploy.client import Client, Delta, Endpoint, image_part, video_part
@@ -12,23 +14,26 @@ from ernie_deploy.serve.keys import api_key
 from ernie_deploy.serve.service import address_of
 
 
-def address(name: str | None, url: str | None, model: str | None) -> Endpoint:
+def address(name: str | None, url: str | None, model: str | None, cacert: Path | None = None) -> Endpoint:
     """The deployed service, or the one at `url`; its first model when none is named."""
+    authority = str(cacert or "")
     if url is None:
         name = named(name)
         run = store_of(name).read()
         if run is None or store_of(name).leader() is None:
             raise EngineError(f"{name!r} is not running", hint="start it with `ernie-deploy up`, or name a --url")
         known = address_of(run.launch, os.environ)
-        return known if model is None else Endpoint(known.base_url, model, known.api_key)
+        if authority:
+            known = msgspec.structs.replace(known, cacert=authority)
+        return known if model is None else Endpoint(known.base_url, model, known.api_key, cacert=authority)
     key = api_key({}, os.environ)
     if model is None:
-        with Client(Endpoint(url, api_key=key)) as client:
+        with Client(Endpoint(url, api_key=key, cacert=authority)) as client:
             served = client.models()
         if not served:
             raise UsageError(f"{url} lists no model", hint="name it with --model")
         model = served[0].id
-    return Endpoint(url, model, key)
+    return Endpoint(url, model, key, cacert=authority)
 
 
 def request(

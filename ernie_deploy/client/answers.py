@@ -27,6 +27,7 @@ class Usage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     image_tokens: int | None = None
+    video_tokens: int | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,6 +107,7 @@ def parse_usage(value: object) -> Usage | None:
         prompt_tokens=_count(value.get("prompt_tokens")),
         completion_tokens=_count(value.get("completion_tokens")),
         image_tokens=_count(details.get("image_tokens")),
+        video_tokens=_count(details.get("video_tokens")),
     )
 
 

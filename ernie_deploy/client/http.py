@@ -1,10 +1,8 @@
-"""Requests to an engine over httpx2: no proxies, no redirects, every wait bounded, the key only in its header."""
+"""Requests to an engine and what they mean: the key goes only where it belongs, and nothing waits for ever."""
 
-import contextlib
 import json
-import ssl
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -14,17 +12,17 @@ import msgspec
 from ernie_deploy.client.answers import RAW_LIMIT, Answer, Delta, DeltaReader, parse_answer
 from ernie_deploy.client.refusals import RawAnswer, RefusedError, refusal, server_message
 from ernie_deploy.client.sse import EventReader
+from ernie_deploy.client.wire import Chunk, HttpWire, Reply, Sent, Wire, trust
 from ernie_deploy.errors import EngineError, UsageError, VerifyError
 
-BODY_LIMIT_BYTES = 32 * 1024 * 1024
 CHAT = "/v1/chat/completions"
 
 
 class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where a model is served. `base_url` may end in `/v1`. The key is in no repr and in no error.
 
-    `read_s` is how long the server may say nothing, `total_s` how long one request may take. The total is looked at
-    whenever bytes arrive.
+    `read_s` is how long the server may say nothing, `total_s` how long one request may take, headers included. `cacert`
+    is a file with the certificate of a private authority, `""` for those that the system knows.
     """
 
     base_url: str
@@ -33,6 +31,7 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connect_s: float = 5.0
     read_s: float = 120.0
     total_s: float = 600.0
+    cacert: str = ""
 
     def __repr__(self) -> str:
         key = "***" if self.api_key else ""
@@ -54,29 +53,32 @@ class ServedModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_model_len: int | None = None
 
 
-class Client:
-    """Speaks to one endpoint; it may be shared by threads."""
+def http_wire(endpoint: Endpoint, *, now: Callable[[], float] = time.monotonic) -> HttpWire:
+    """The real connection to it."""
+    return HttpWire(
+        endpoint.url,
+        connect_s=endpoint.connect_s,
+        read_s=endpoint.read_s,
+        trust=trust(endpoint.base_url, endpoint.cacert),
+        now=now,
+    )
 
-    def __init__(self, endpoint: Endpoint, *, now: Callable[[], float] = time.monotonic) -> None:
-        self.endpoint = endpoint
-        self._now = now
+
+class Client:
+    """Speaks to one endpoint; it may be shared by threads. `label` names on whose behalf, for a recording."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        wire: Wire | None = None,
+        label: str = "",
+    ) -> None:
         _check(endpoint)
-        timeout = httpx2.Timeout(endpoint.read_s, connect=endpoint.connect_s, pool=endpoint.connect_s)
-        # Compression is declined: the limit on the body is one on what is held in memory.
-        headers = {"Accept-Encoding": "identity", "User-Agent": "ernie-deploy"}
-        if endpoint.api_key:
-            headers["Authorization"] = f"Bearer {endpoint.api_key}"
-        # Without trust_env=False a proxy variable would carry a probe of the loopback, and the key, to the proxy.
-        self._http = httpx2.Client(
-            timeout=timeout,
-            headers=headers,
-            verify=True if endpoint.base_url.startswith("https:") else _no_authorities(),
-            trust_env=False,
-            follow_redirects=False,
-            # Connections are not used twice: transformers closes its own after a 500 without a word, and the next
-            # request would meet the closing one.
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
-        )
+        self.endpoint = endpoint
+        self._label = label
+        self._wire = wire or http_wire(endpoint, now=now)
 
     def __enter__(self) -> Self:
         return self
@@ -87,17 +89,28 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        self._http.close()
+        self._wire.close()
+
+    def labelled(self, label: str) -> "Client":
+        """The same client, asking on behalf of somebody. It shares the connections: only one of them is closed."""
+        return Client(self.endpoint, wire=self._wire, label=label)
+
+    def observe(self, name: str, look: Callable[[], object]) -> object:
+        """What `look` sees; out of a recording it is what was seen then."""
+        return self._wire.observe(self._label, name, look)
 
     # Raw ----------------------------------------------------------------------------------------------------------
 
-    def get(self, path: str, *, total_s: float | None = None) -> RawAnswer:
-        """An answer of any status. Raises EngineError when none comes."""
-        return self._whole("GET", path, None, total_s)
+    def get(self, path: str, *, total_s: float | None = None, api_key: str | None = None) -> RawAnswer:
+        """An answer of any status; `api_key` replaces the endpoint's, `""` is none. Raises EngineError without one."""
+        return self._whole("GET", path, None, total_s, api_key)
 
-    def post(self, path: str, request: object, *, total_s: float | None = None) -> RawAnswer:
-        """An answer of any status to any JSON, valid for the engine or not."""
-        return self._whole("POST", path, _encoded(request), total_s)
+    def post(
+        self, path: str, request: object, *, total_s: float | None = None, api_key: str | None = None
+    ) -> RawAnswer:
+        """An answer of any status to any JSON, valid for the engine or not; bytes are sent as they are."""
+        content = request if isinstance(request, bytes) else _encoded(request)
+        return self._whole("POST", path, content, total_s, api_key)
 
     def health(self, *, total_s: float | None = None) -> int | None:
         """The status of `/health`, None when nothing answers. Only 200 is healthy: 304 means no weights."""
@@ -110,9 +123,12 @@ class Client:
 
     def models(self, *, total_s: float | None = None) -> tuple[ServedModel, ...]:
         """What `/v1/models` lists. Raises VerifyError when it refuses or is not such a list."""
-        answer = self.get("/v1/models", total_s=total_s)
+        return self.listed(self.get("/v1/models", total_s=total_s))
+
+    def listed(self, answer: RawAnswer) -> tuple[ServedModel, ...]:
+        """The models in an answer of `/v1/models`. Raises VerifyError when it refuses or is not such a list."""
         if answer.status != 200:
-            raise self._refused(answer)
+            raise self.refused(answer)
         body = answer.json()
         entries = body.get("data") if isinstance(body, dict) else None
         if not isinstance(entries, list):
@@ -123,22 +139,22 @@ class Client:
 
     def chat(self, request: Mapping[str, object], *, total_s: float | None = None) -> Answer:
         """One whole answer; the endpoint's model is filled in. Raises VerifyError when the request is refused."""
-        answer = self._whole("POST", CHAT, _encoded(self._chat_request(request, stream=False)), total_s)
+        answer = self._whole("POST", CHAT, _encoded(self.chat_request(request, stream=False)), total_s)
         if answer.status != 200:
-            raise self._refused(answer)
+            raise self.refused(answer)
         return parse_answer(answer.text, answer.total_s)
 
     def stream(self, request: Mapping[str, object], *, total_s: float | None = None) -> Generator[Delta]:
         """The deltas as they come; leaving the loop early closes the connection. Raises as `chat` does."""
-        sent = self._chat_request(request, stream=True)
-        started = self._now()
+        content = _encoded(self.chat_request(request, stream=True))
         events, deltas = EventReader(), DeltaReader()
-        with self._opened("POST", CHAT, _encoded(sent), total_s) as (response, chunks):
-            if response.status_code != 200:
-                raise self._refused(self._raw(response, b"".join(chunks), started))
-            for chunk in chunks:
-                for payload in events.feed(chunk):
-                    delta = deltas.read(payload, self._now() - started)
+        with self._wire.open(self._sent("POST", CHAT, content, total_s)) as reply:
+            if reply.status != 200:
+                raise self.refused(_raw(reply))
+            at_s = 0.0
+            for at_s, data in reply.chunks:
+                for payload in events.feed(data):
+                    delta = deltas.read(payload, at_s)
                     # Held back text belongs before the end marker.
                     if delta.is_done and (rest := deltas.rest(delta.at_s)):
                         yield rest
@@ -146,32 +162,20 @@ class Client:
                     if delta.is_done:
                         return
             for payload in events.finish():
-                yield deltas.read(payload, self._now() - started)
-            if rest := deltas.rest(self._now() - started):
+                yield deltas.read(payload, at_s)
+            if rest := deltas.rest(at_s):
                 yield rest
 
     # How ----------------------------------------------------------------------------------------------------------
 
-    def _chat_request(self, request: Mapping[str, object], *, stream: bool) -> dict[str, object]:
+    def chat_request(self, request: Mapping[str, object], *, stream: bool) -> dict[str, object]:
+        """What is sent for it: the endpoint's model unless one is named, and a stream with its usage."""
         model = {"model": self.endpoint.model} if self.endpoint.model else {}
         options: dict[str, object] = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
-        return {**model, **request, **options}
+        return {**model, **options, **request}
 
-    def _whole(self, method: str, path: str, content: bytes | None, total_s: float | None) -> RawAnswer:
-        started = self._now()
-        with self._opened(method, path, content, total_s) as (response, chunks):
-            return self._raw(response, b"".join(chunks), started)
-
-    def _raw(self, response: httpx2.Response, body: bytes, started: float) -> RawAnswer:
-        return RawAnswer(
-            status=response.status_code,
-            headers={name.lower(): value for name, value in response.headers.items()},
-            body=body,
-            url=str(response.request.url),
-            total_s=self._now() - started,
-        )
-
-    def _refused(self, answer: RawAnswer) -> RefusedError:
+    def refused(self, answer: RawAnswer) -> RefusedError:
+        """The error for an answer that is not 200."""
         error = refusal(answer)
         if not self.endpoint.api_key:
             return error
@@ -179,64 +183,27 @@ class Client:
         message, details = (text.replace(self.endpoint.api_key, "***") for text in (error.message, error.details))
         return RefusedError(error.status, message, hint=error.hint, details=details)
 
-    @contextlib.contextmanager
-    def _opened(
-        self, method: str, path: str, content: bytes | None, total_s: float | None
-    ) -> Iterator[tuple[httpx2.Response, Iterator[bytes]]]:
-        """The response and its body in chunks, within the limits; httpx2's errors leave as EngineError."""
-        url = self.endpoint.url(path)
-        limit_s = self.endpoint.total_s if total_s is None else total_s
-        timeout = httpx2.Timeout(
-            min(self.endpoint.read_s, limit_s), connect=min(self.endpoint.connect_s, limit_s), pool=limit_s
-        )
-        headers = {"Content-Type": "application/json"} if content is not None else {}
-        started = self._now()
-        try:
-            with self._http.stream(method, url, content=content, headers=headers, timeout=timeout) as response:
-                yield response, self._bounded(response, url, started + limit_s, limit_s)
-        except httpx2.HTTPError as error:
-            raise _translated(error, url, self.endpoint, min(self.endpoint.read_s, limit_s)) from None
+    def _whole(
+        self, method: str, path: str, content: bytes | None, total_s: float | None, api_key: str | None = None
+    ) -> RawAnswer:
+        with self._wire.open(self._sent(method, path, content, total_s, api_key)) as reply:
+            return _raw(reply)
 
-    def _bounded(self, response: httpx2.Response, url: str, end: float, limit_s: float) -> Iterator[bytes]:
-        size = 0
-        for chunk in response.iter_bytes():
-            size += len(chunk)
-            if size > BODY_LIMIT_BYTES:
-                raise VerifyError(
-                    f"{url}: the answer is larger than {BODY_LIMIT_BYTES // 1024 // 1024} MiB",
-                    hint="check that the URL is the one of the engine",
-                )
-            if self._now() > end:
-                raise _too_slow(url, limit_s)
-            yield chunk
+    def _sent(
+        self, method: str, path: str, content: bytes | None, total_s: float | None, api_key: str | None = None
+    ) -> Sent:
+        key = self.endpoint.api_key if api_key is None else api_key
+        return Sent(method, path, content, key, self.endpoint.total_s if total_s is None else total_s, self._label)
 
 
-def _translated(error: httpx2.HTTPError, url: str, endpoint: Endpoint, read_s: float) -> EngineError:
-    if isinstance(error, httpx2.ConnectTimeout):
-        return EngineError(
-            f"{url}: no connection within {endpoint.connect_s:g} s", hint="check the host, the port and the firewall"
-        )
-    if isinstance(error, httpx2.ConnectError):
-        return EngineError(
-            f"{url}: nothing answers: {error}",
-            hint="is it running? `ernie-deploy status` shows it; engines open their port only when the model is loaded",
-        )
-    if isinstance(error, httpx2.TimeoutException):
-        return EngineError(
-            f"{url}: the server said nothing for {round(read_s, 1):g} s",
-            hint="look at the engine's own log: it may be stuck",
-        )
-    if isinstance(error, httpx2.UnsupportedProtocol):
-        return EngineError(f"{url}: {error}", hint="give a URL that begins with http:// or https://")
-    return EngineError(
-        f"{url}: the connection broke in the middle of the answer: {error}",
-        hint="look at the engine's own log: it may have died",
-    )
-
-
-def _too_slow(url: str, limit_s: float) -> EngineError:
-    return EngineError(
-        f"{url}: the answer was not complete after {round(limit_s, 1):g} s", hint="look at the engine's own log"
+def _raw(reply: Reply) -> RawAnswer:
+    chunks: list[Chunk] = list(reply.chunks)
+    return RawAnswer(
+        status=reply.status,
+        headers=reply.headers,
+        body=b"".join(chunk.data for chunk in chunks),
+        url=reply.url,
+        total_s=chunks[-1].at_s if chunks else 0.0,
     )
 
 
@@ -257,11 +224,6 @@ def _check(endpoint: Endpoint) -> None:
             "the API key contains characters that no HTTP header can carry",
             hint="look for blanks, line ends or accents in the key's file",
         )
-
-
-def _no_authorities() -> ssl.SSLContext:
-    """Plain HTTP needs none, and loading them takes a tenth of a second. With these TLS would fail, not pass."""
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _encoded(request: object) -> bytes:

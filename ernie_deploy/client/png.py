@@ -13,9 +13,9 @@ def png(width: int, height: int, rows: list[bytes]) -> bytes:
     return b"".join(
         (
             b"\x89PNG\r\n\x1a\n",
-            _chunk(b"IHDR", header),
-            _chunk(b"IDAT", zlib.compress(unfiltered)),
-            _chunk(b"IEND", b""),
+            chunk(b"IHDR", header),
+            chunk(b"IDAT", zlib.compress(unfiltered)),
+            chunk(b"IEND", b""),
         )
     )
 
@@ -25,5 +25,5 @@ def plain(colour: Rgb, width: int = 224, height: int = 224) -> bytes:
     return png(width, height, [bytes(colour) * width] * height)
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
+def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

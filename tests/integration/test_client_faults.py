@@ -3,6 +3,7 @@
 import json
 import socket
 import time
+from pathlib import Path
 
 import pytest
 from rich.pretty import pretty_repr
@@ -10,7 +11,7 @@ from rich.pretty import pretty_repr
 from ernie_deploy.client import Client, Endpoint, collect
 from ernie_deploy.errors import EngineError, UsageError, VerifyError
 from tests.support.engines import free_port
-from tests.support.servers import answering, misbehaving
+from tests.support.servers import AUTHORITY, answering, misbehaving
 
 KEY = "sk-very-secret-0123456789"
 QUESTION = {"messages": [{"role": "user", "content": "Say hello."}]}
@@ -58,6 +59,56 @@ def test_a_trickle_ends_at_the_total_deadline() -> None:
         with pytest.raises(EngineError, match=r"the answer was not complete after 0\.5 s"):
             collect(asked.stream(QUESTION))
         assert time.monotonic() - started < 3
+
+
+def test_headers_that_come_byte_by_byte_end_at_the_total_deadline() -> None:
+    def trickle(connection: socket.socket, _request: bytes) -> None:
+        for letter in b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + b"X-Slow: " + b"a" * 200:
+            connection.sendall(bytes([letter]))
+            time.sleep(0.05)
+
+    with misbehaving(trickle) as server, client(server.url, read_s=0.4, total_s=0.5) as asked:
+        started = time.monotonic()
+        with pytest.raises(EngineError, match=r"the answer was not complete after 0\.5 s"):
+            asked.models()
+        assert time.monotonic() - started < 3
+
+
+def test_a_body_that_ends_with_its_connection_is_not_whole_when_the_deadline_ended_it() -> None:
+    def never_ends(connection: socket.socket, _request: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n{")
+        time.sleep(5)
+
+    too_late = pytest.raises(EngineError, match=r"the answer was not complete after 0\.3 s|said nothing for 0\.3 s")
+    with misbehaving(never_ends) as server, client(server.url, read_s=5, total_s=0.3) as asked, too_late:
+        asked.models()
+
+
+def test_a_private_authority_is_believed_when_it_is_named_and_only_then() -> None:
+    with misbehaving(answering("200 OK", b'{"data": [{"id": "ernie"}]}'), tls=True) as server:
+        with Client(Endpoint(server.url, cacert=str(AUTHORITY))) as asked:
+            assert [model.id for model in asked.models()] == ["ernie"]
+        with client(server.url) as asked, pytest.raises(EngineError, match="the certificate is not trusted") as caught:
+            asked.models()
+        assert caught.value.hint == "name its authority's certificate: --cacert FILE"
+
+
+def test_tls_to_a_server_that_has_none_says_so() -> None:
+    with misbehaving(answering("200 OK", b"{}")) as server:
+        with (
+            client(server.url.replace("http:", "https:")) as asked,
+            pytest.raises(EngineError, match="no TLS") as caught,
+        ):
+            asked.models()
+        assert caught.value.hint == "does it speak plain HTTP? then give http://"
+
+
+def test_an_authority_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("not a certificate")
+    with pytest.raises(UsageError, match=r"ca\.pem: no certificate in it"):
+        Client(Endpoint("https://127.0.0.1", cacert=str(tmp_path / "ca.pem")))
+    with pytest.raises(UsageError, match=r"none\.pem cannot be read: No such file"):
+        Client(Endpoint("https://127.0.0.1", cacert=str(tmp_path / "none.pem")))
 
 
 def test_silence_ends_at_the_read_deadline() -> None:

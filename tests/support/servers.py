@@ -2,8 +2,16 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
+
+TLS = Path(__file__).with_name("tls")
+AUTHORITY = TLS / "authority.pem"
+"""Made for these tests; its key is thrown away, and that of the server is no secret."""
+
+TLS_HANDSHAKE = b"\x16"
 
 Behaviour = Callable[[socket.socket, bytes], None]
 """Gets the connection and the request that came over it; the connection is closed afterwards."""
@@ -12,19 +20,19 @@ Behaviour = Callable[[socket.socket, bytes], None]
 class Misbehaving:
     """A running server: where it listens, and the requests it got."""
 
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
+    def __init__(self, port: int, scheme: str) -> None:
+        self.url = f"{scheme}://127.0.0.1:{port}"
         self.requests: list[bytes] = []
 
 
 @contextlib.contextmanager
-def misbehaving(behave: Behaviour) -> Iterator[Misbehaving]:
+def misbehaving(behave: Behaviour, *, tls: bool = False) -> Iterator[Misbehaving]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = Misbehaving(listener.getsockname()[1])
+        server = Misbehaving(listener.getsockname()[1], "https" if tls else "http")
 
-        def talk(connection: socket.socket) -> None:
-            with connection, contextlib.suppress(ConnectionError, TimeoutError):
-                connection.settimeout(10)
+        def talk(accepted: socket.socket) -> None:
+            accepted.settimeout(10)
+            with contextlib.suppress(ConnectionError, TimeoutError, ssl.SSLError), secured(accepted, tls) as connection:
                 request = _read_request(connection)
                 server.requests.append(request)
                 behave(connection, request)
@@ -39,6 +47,15 @@ def misbehaving(behave: Behaviour) -> Iterator[Misbehaving]:
         yield server
         # A blocked accept only wakes when the socket is shut down, not when it is closed.
         listener.shutdown(socket.SHUT_RDWR)
+
+
+def secured(connection: socket.socket, tls: bool) -> socket.socket:
+    """The connection, behind TLS with a certificate of `AUTHORITY` for 127.0.0.1 when that is wanted."""
+    if not tls:
+        return connection
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(TLS / "server.pem")
+    return context.wrap_socket(connection, server_side=True)
 
 
 def answering(
@@ -57,6 +74,8 @@ def _read_request(connection: socket.socket) -> bytes:
     data = b""
     while b"\r\n\r\n" not in data:
         data += connection.recv(65536)
+        if data.startswith(TLS_HANDSHAKE):
+            return data
     head, _, body = data.partition(b"\r\n\r\n")
     length = 0
     for line in head.split(b"\r\n"):
