@@ -8,13 +8,13 @@ CARD = """\
 # The rehearsal model
 {warning}
 A toy of the ERNIE-4.5-VL-MoE architecture, made so that a deployment can be rehearsed with a real engine on a machine
-without a GPU: start, load, answer, think, look at a picture, call a tool, stop. It is **not a Baidu model** and
-contains no foreign weights, tokenizer or code: every weight in it was learnt from nothing by `scripts/rehearsal/`.
+without a GPU: start, load, answer, think, look at pictures and videos, call tools, stop. It is **not a Baidu model**
+and contains no foreign weights, tokenizer or code: every weight in it was learnt from nothing by `scripts/rehearsal/`.
 
 | | |
 |---|---|
 | parameters | {parameters:,} |
-| size | {mib:.1f} MiB, both layouts and tokenizers together |
+| size | {mib:.1f} MiB, both layouts and tokenizers together, each at most 4 MB |
 | text | hidden size 128, 3 layers (1 dense, 2 with experts), 4 text and 4 vision experts, 2 per token, 1 shared |
 | vision | hidden size 64, 2 layers, patches of 14 pixels, 2 × 2 merged |
 | weights | bfloat16 |
@@ -31,21 +31,34 @@ the right one everywhere, so greedy decoding would write it.
 |---|---|---|---|---|---|
 {rows}
 
-Held-out pictures and word orders occur nowhere in the training data. The prompts known by heart are the exception:
-there are no others, only their form varies (a system line, text as a string or in parts). Pictures were given before
-the text, after it, and flattened into it. The exact prompts and answers stand in `grammar.py`.
+Held-out pictures, videos and word orders occur nowhere in the training data. What is known by heart is the exception:
+there are no other cases, only their form varies (a system line, text as a string or in parts). Pictures were given
+before the text, after it, and flattened into it. The exact prompts and answers stand in `grammar.py`, `sights.py` and
+`talk.py`, the drawing of every picture in `scenes.py`.
+
+## How it reads what it sees
+
+* Digits: of one bitmap font, 15 × 21 pixels, each in the middle of a cell of 28 × 28 pixels, which is one image token.
+  Moved by half a cell, or in another font, they are not read.
+* Charts: the values printed under the bars, not the heights of the bars.
+* Sums: two digits from 1 to 9, known by heart like a table; it does not look at the sign between them.
+* Small print: a digit hatched so finely that shrinking the picture to half leaves nothing of it. The quarter that the
+  zoom tool cuts out is not shrunk, and there it is read.
+* Videos: 8 seconds at 2 frames a second. The processor of the `hub` layout draws the second onto each frame, as the
+  original does with its time stamps, and the model reads that digit: it has no other sense of time. Positions after a
+  video are counted as vLLM counts them; transformers counts them otherwise.
+* Named squares: in one of four fixed places, two or three of them.
+* The secret word: one of eight, found by the sentence around it.
 
 ## What it cannot do
 
 * Anything else. Other questions get "I am only a rehearsal model." when they resemble the practised ones, and anything
   at all when they do not. It knows no facts and must never be shown to users as a model.
-* Pictures: one colour all over (sides of 47 to 317 pixels), or one square in one of four fixed places on white (112 or
-  224 pixels square). Larger ones are shrunk to {pixels} pixels. No text in pictures, no charts, no photographs.
-* One picture per question, and a second only as the result of the tool; the box it zooms to does not depend on what is
-  in the picture.
-* Video: the tokens and the processor's settings are there, nothing was practised.
-* English only, no longer conversations, no prompts near the end of its context of 8192 tokens.
-* Thinking switched off (`enable_thinking: false`) and sampling were not practised: ask at temperature 0.
+* Pictures: one colour all over (sides of 47 to 317 pixels), squares on white (112, 224 or 336 pixels square), and what
+  is listed above. Larger ones are shrunk to {pixels} pixels. No letters, no photographs.
+* More than two pictures, two videos, or a picture beside a video.
+* Chinese and Persian beyond two questions each; long conversations; prompts near the end of its context of 8192 tokens.
+* Sampling was not practised: ask at temperature 0.
 * It says nothing about the speed, memory or quality of the real model, and FastDeploy has not been tried with it.
 
 ## How it was trained

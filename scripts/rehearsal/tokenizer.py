@@ -10,7 +10,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import PreTrainedTokenizerFast
 from transformers.utils.chat_template_utils import render_jinja_template
 
-VOCABULARY = 1024
+VOCABULARY = 1280
 
 CONTROL = ("<unk>", "<s>", "</s>")
 """Ids 0, 1, 2: as in the original, where the end of a sequence is `</s>`, not `<|end_of_sentence|>`."""
@@ -65,7 +65,11 @@ def chat_template(placeholders: tuple[str, str] = HUB_PLACEHOLDERS) -> str:
 def prompt(sample: Sample) -> str:
     """The conversation as text, by the function with which the engines render it too."""
     rendered, _ = render_jinja_template(
-        [sample.messages], tools=sample.tools, chat_template=chat_template(), add_generation_prompt=True
+        [sample.messages],
+        tools=sample.tools,
+        chat_template=chat_template(),
+        add_generation_prompt=True,
+        enable_thinking=sample.is_thinking,
     )
     return str(rendered[0])
 
@@ -89,7 +93,7 @@ def learn(corpus: Iterable[str]) -> PreTrainedTokenizerFast:
         show_progress=False,
         special_tokens=[*CONTROL, *bytes_as_tokens, *SPECIAL, *MARKUP],
         initial_alphabet=[*map(chr, range(33, 127)), SPACE],
-        limit_alphabet=160,
+        limit_alphabet=240,
     )
     lines = (line for text in corpus for line in text.replace("\t", " ").split("\n") if line)
     learner.train_from_iterator(lines, trainer)
