@@ -1,36 +1,107 @@
-"""A report says the same to people and to machines."""
+"""A report says the same to people and to machines, and a service's words stay words."""
 
+import base64
+import hashlib
 import json
+import re
+from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
-from ernie_deploy.report import Case, Report, as_json, as_junit, as_markdown, summary
+import msgspec
+import pytest
 
+from ernie_deploy.report import Box, Case, Exchange, Picture, Report, as_ctrf, as_json, as_junit, as_markdown, summary
+from ernie_deploy.report.document import Document, schema
+
+PICTURE = Picture("image/png", b"\x89PNG of a kind")
+ASKED = Exchange(
+    "POST", "/v1/chat/completions", {"messages": [{"content": "picture 0"}]}, 200, {"content": "blue"}, 0.21, 0.05
+)
 CASES = (
-    Case("health", "the engine calls itself healthy", "pass", "/health says 200", seconds=0.25),
-    Case("image", "a picture is looked at", "fail", "the picture is red, the answer 'blue'", hint="look | there"),
+    Case("health", "the engine calls itself healthy", "pass", "/health says 200", seconds=0.25, tier="fast"),
+    Case("image", "a picture is looked at", "fail", "the picture is red, the answer 'blue'", hint="look | there",
+         seconds=1.5, tier="full", exchanges=(ASKED,), pictures=(PICTURE,), evidence={"colour": "red"},
+         boxes=(Box(0, 1, 2, 3, 4, "red", "expected"),)),
     Case("models", "the model is listed", "unsupported", "nothing is listed", reference="it lists its cache only"),
     Case("text", "a question gets an answer", "skip", "left out by --skip"),
-)
-REPORT = Report("smoke", "0.1.0", "http://host:8180", "vllm", "ernie", CASES, created="2026-01-02T03:04:05Z")
+    Case("stream", "a stream comes", "pass", "9 chunks (attempt 2; before: none)", attempts=2),
+)  # fmt: skip
+REPORT = Report("smoke", "0.1.0", "http://host:8180", "vllm", "ernie", CASES, created="2026-01-02T03:04:05Z",
+                seed=7, profile="rehearsal", tier="full")  # fmt: skip
+
+HOSTILE = "</details><script>x</script> @admins #12 ![a](http://evil/b.png) `c` |\nd\n# e \ud800 \x07 <!-- & $f$"
+
+
+def with_words(words: str) -> Report:
+    case = Case("text", "t", "fail", words, hint=words, reference=words, evidence={words: words},
+                exchanges=(msgspec.structs.replace(ASKED, answer=words, request=words, error=words),))  # fmt: skip
+    return Report("smoke", "1", words, words, words, (case,))
 
 
 def test_the_summary_counts_every_verdict_also_the_absent_ones() -> None:
     assert summary(CASES[:1]) == {"pass": 1, "fail": 0, "skip": 0, "unsupported": 0}
 
 
-def test_json_holds_everything() -> None:
+# JSON -----------------------------------------------------------------------------------------------------------------
+
+
+def test_json_holds_everything_but_the_data_of_pictures() -> None:
     document = json.loads(as_json(REPORT))
     assert document["endpoint"] == "http://host:8180"
-    assert document["summary"] == {"pass": 1, "fail": 1, "skip": 1, "unsupported": 1}
-    assert [case["verdict"] for case in document["cases"]] == ["pass", "fail", "unsupported", "skip"]
-    assert document["cases"][2]["reference"] == "it lists its cache only"
+    assert document["summary"] == {"pass": 2, "fail": 1, "skip": 1, "unsupported": 1}
+    assert [case["verdict"] for case in document["cases"]] == ["pass", "fail", "unsupported", "skip", "pass"]
+    assert (document["seed"], document["profile"], document["tier"]) == (7, "rehearsal", "full")
+    image = document["cases"][1]
+    sha256 = hashlib.sha256(PICTURE.data).hexdigest()
+    assert image["pictures"] == [{"media_type": "image/png", "bytes": len(PICTURE.data), "sha256": sha256}]
+    assert base64.b64encode(PICTURE.data).decode() not in as_json(REPORT)
+    assert image["exchanges"][0]["answer"] == {"content": "blue"}
+    assert image["boxes"][0]["kind"] == "expected"
+
+
+def test_what_a_service_sends_without_end_is_cut_and_the_cut_is_said() -> None:
+    nested: object = "deep"
+    for _ in range(500):
+        nested = [nested]
+    answer = {"text": "x" * 1_000_000, "many": list(range(9999)), "nested": nested, "nan": float("nan"), "raw": b"123"}
+    case = msgspec.structs.replace(CASES[1], exchanges=(msgspec.structs.replace(ASKED, answer=answer),))
+    text = as_json(msgspec.structs.replace(REPORT, cases=(case,)))
+    assert len(text) < 20_000
+    told = json.loads(text)["cases"][0]["exchanges"][0]["answer"]
+    assert told["text"].endswith("x… (1000000 characters in all)")
+    assert told["many"][-1] == "(9799 more)"
+    assert "nested deeper" in str(told["nested"])
+    assert (told["nan"], told["raw"]) == ("nan", "(3 bytes)")
+
+
+@pytest.mark.parametrize("report", [REPORT, with_words(HOSTILE), Report("smoke", "1", "", "", "", ())])
+def test_a_report_has_the_published_shape(report: Report) -> None:
+    text = as_json(report)
+    assert msgspec.json.decode(text.encode(), type=Document, strict=True).format == 1
+    broken = json.loads(text) | {"unknown": 1}
+    with pytest.raises(msgspec.ValidationError, match="unknown"):
+        msgspec.convert(broken, Document)
+
+
+def test_the_published_schema_is_that_of_the_report() -> None:
+    page = Path(__file__).parents[2] / "docs" / "reference" / "smoke-report.schema.json"
+    assert json.loads(page.read_text()) == schema(), "run scripts/smoke_report_schema.py"
+
+
+# JUnit ----------------------------------------------------------------------------------------------------------------
+
+
+def suite_of(report: Report) -> ElementTree.Element:
+    found = ElementTree.fromstring(as_junit(report).encode()).find("testsuite")
+    assert found is not None
+    return found
 
 
 def test_junit_shows_what_is_unsupported_as_skipped_and_never_as_passed() -> None:
-    suite = ElementTree.fromstring(as_junit(REPORT)).find("testsuite")
-    assert suite is not None
-    counts = {name: suite.get(name) for name in ("tests", "failures", "skipped", "errors")}
-    assert counts == {"tests": "4", "failures": "1", "skipped": "2", "errors": "0"}
+    suite = suite_of(REPORT)
+    counts = {name: suite.get(name) for name in ("tests", "failures", "skipped", "errors", "timestamp")}
+    assert counts == {"tests": "5", "failures": "1", "skipped": "2", "errors": "0", "timestamp": "2026-01-02T03:04:05"}
     skipped = suite.find("testcase[@name='models']/skipped")
     assert skipped is not None
     assert skipped.get("message") == "unsupported: nothing is listed — it lists its cache only"
@@ -39,20 +110,107 @@ def test_junit_shows_what_is_unsupported_as_skipped_and_never_as_passed() -> Non
     assert failure.get("message") == "the picture is red, the answer 'blue'"
 
 
+def test_junit_tells_requests_attempts_and_how_to_run_it_again() -> None:
+    suite = suite_of(REPORT)
+    out = suite.findtext("testcase[@name='image']/system-out")
+    assert out == "POST /v1/chat/completions: HTTP 200, 0.210 s"
+    assert suite.findtext("testcase[@name='stream']/system-out") == "9 chunks (attempt 2; before: none)\nattempts: 2"
+    properties = {one.get("name"): one.get("value") for one in suite.iter("property")}
+    assert properties["seed"] == "7"
+    assert "simulated" not in properties
+    simulated = suite_of(msgspec.structs.replace(REPORT, is_simulated=True))
+    assert simulated.find(".//property[@name='simulated']") is not None
+
+
+def test_junit_has_only_what_the_schema_of_jenkins_knows_and_in_its_order() -> None:
+    root = ElementTree.fromstring(as_junit(REPORT).encode())
+    assert as_junit(REPORT).startswith('<?xml version="1.0" encoding="UTF-8"?>')
+    assert (root.tag, [child.tag for child in root]) == ("testsuites", ["testsuite"])
+    tags = [child.tag for child in root[0]]
+    assert tags == ["properties", *["testcase"] * 5]
+    for case in root.iter("testcase"):
+        assert set(case.keys()) == {"classname", "name", "time"}
+        assert [child.tag for child in case] in ([], ["failure", "system-out"], ["skipped"], ["system-out"])
+
+
 def test_junit_survives_characters_that_xml_cannot_hold() -> None:
     case = Case("text", "t", "fail", "a\x00b\x1b[0m\ud800\ufffe<&>", evidence={"answer": "\x07"})
-    text = as_junit(Report("smoke", "1", "", "", "", (case,)))
-    failure = ElementTree.fromstring(text.encode()).find(".//failure")
+    failure = ElementTree.fromstring(as_junit(Report("smoke", "1", "", "", "", (case,))).encode()).find(".//failure")
     assert failure is not None
     assert failure.get("message") == "a�b�[0m��<&>"
 
 
-def test_the_markdown_table_keeps_its_columns() -> None:
+# CTRF -----------------------------------------------------------------------------------------------------------------
+
+
+def test_ctrf_counts_by_its_own_words_and_keeps_ours() -> None:
+    document: dict[str, Any] = json.loads(as_ctrf(REPORT))
+    assert (document["reportFormat"], document["specVersion"]) == ("CTRF", "1.0.0")
+    results = document["results"]
+    told = results["summary"]
+    counts = {name: told[name] for name in ("tests", "passed", "failed", "skipped", "pending", "other", "flaky")}
+    assert counts == {"tests": 5, "passed": 2, "failed": 1, "skipped": 1, "pending": 0, "other": 1, "flaky": 1}
+    assert told["stop"] - told["start"] == told["duration"] == 1750
+    assert told["stop"] == 1767323045000
+    statuses = {test["name"]: (test["status"], test["rawStatus"]) for test in results["tests"]}
+    assert statuses["models"] == ("other", "unsupported")
+    assert statuses["image"] == ("failed", "fail")
+    (flaky,) = (test for test in results["tests"] if test.get("flaky"))
+    assert (flaky["name"], flaky["retries"]) == ("stream", 1)
+
+
+def test_ctrf_has_only_keys_that_its_schema_knows() -> None:
+    document = json.loads(as_ctrf(with_words(HOSTILE)))
+    assert set(document) <= {"reportFormat", "specVersion", "timestamp", "generatedBy", "results"}
+    assert set(document["results"]) == {"tool", "summary", "tests", "environment"}
+    assert set(document["results"]["environment"]) == {"appName", "testEnvironment", "extra"}
+    known = {"name", "status", "rawStatus", "duration", "type", "message", "tags", "extra", "trace", "retries", "flaky"}
+    for test in document["results"]["tests"]:
+        assert set(test) <= known
+        assert all(isinstance(test[name], str) for name in ("name", "status", "rawStatus", "message"))
+        assert isinstance(test["duration"], int)
+
+
+# Markdown -------------------------------------------------------------------------------------------------------------
+
+
+def test_markdown_begins_with_the_counts_and_the_failures() -> None:
     lines = as_markdown(REPORT).splitlines()
-    assert lines[0] == ("**smoke** of ernie at http://host:8180, engine vllm: 1 pass, 1 fail, 1 skip, 1 unsupported")
-    assert "| image | fail | the picture is red, the answer 'blue' — look \\| there | 0.00 |" in lines
-    assert "| models | unsupported | nothing is listed — it lists its cache only | 0.00 |" in lines
+    assert lines[0] == "**smoke** of `ernie` at `http://host:8180`, engine vllm"
+    assert lines[2] == "❌ 1 failed · 🚫 1 unsupported · ⏭️ 1 did not run · ✅ 2 passed"
+    assert lines[4:7] == [
+        "| Failed | What was seen | What to do |",
+        "|---|---|---|",
+        "| ❌ `image` | the picture is red, the answer 'blue' | look \\| there |",
+    ]
+    assert "| 🚫 `models` | nothing is listed | it lists its cache only |" in lines
+    assert lines.index("<details><summary>✅ 2 passed</summary>") > lines.index(
+        "| 🚫 `models` | nothing is listed | it lists its cache only |"
+    )
+    assert "seed 7" in lines[-1]
+
+
+def test_markdown_of_a_simulation_or_an_interrupted_run_says_so() -> None:
+    text = as_markdown(msgspec.structs.replace(REPORT, is_simulated=True, was_interrupted=True))
+    assert "**SIMULATED**" in text
+    assert "**INTERRUPTED**" in text
+
+
+def test_markdown_lets_a_service_notify_nobody_and_draw_nothing() -> None:
+    text = as_markdown(with_words(HOSTILE))
+    own = re.sub(r"`[^`]*`", "", text)
+    assert not re.search(r"@\w|!\[|(?<!\\)<(?!/?(details|summary|sub)>)|#\d|(?<!\\)<script", own)
+    assert not re.search(r"(?<!\\)\$", own)
+    row = next(line for line in text.splitlines() if "`text`" in line)
+    assert len(re.findall(r"(?<!\\)\|", row)) == 4
+
+
+def test_markdown_shows_an_address_as_one_and_cuts_what_is_long() -> None:
+    case = Case("text", "t", "fail", f"http://host:1/v1/chat_x: HTTP 500: {'y' * 9000}")
+    text = as_markdown(Report("smoke", "1", "", "", "", (case,)))
+    assert "`http://host:1/v1/chat_x`: HTTP 500" in text
+    assert len(text) < 2000
 
 
 def test_a_report_of_nothing_says_so() -> None:
-    assert "nothing was looked at" in as_markdown(Report("smoke", "1", "", "", "", ()))
+    assert "Nothing was looked at." in as_markdown(Report("smoke", "1", "", "", "", ()))
