@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from ernie_deploy.rehearsal.grammar import ZOOM_TOOL, zoom_questions
-from ernie_deploy.sim.fastdeploy import faults
+from ernie_deploy.sim.fastdeploy import bare, faults
 from ernie_deploy.sim.fastdeploy.dials import Dials
 from ernie_deploy.sim.fastdeploy.era import era_of
 from ernie_deploy.sim.fastdeploy.logs import Logs
@@ -34,19 +34,27 @@ class Answered(NamedTuple):
         return json.loads(self.body)["choices"][0]["message"]
 
 
-def service(directory: Path, text: str, *, version: str = "2.5.0", recheck_s: float = 300.0) -> Service:
+def service(
+    directory: Path,
+    text: str,
+    *,
+    version: str = "2.5.0",
+    recheck_s: float = 300.0,
+    keys: tuple[str, ...] = (),
+    **values: object,
+) -> Service:
     era = era_of(version)
     logs = Logs(directory / "log", era)
     logs.make()
     served = Served("ernie", True, 8192, {"image": 2, "video": 1}, {}, False, False)
-    setup = Setup(era, Dials(ttft_s=0, itl_s=0.001, recheck_s=recheck_s), VALUES, served, Parsers(True, True), (), 100,
-                  lambda: (200, ""), lambda: True)  # fmt: skip
+    setup = Setup(era, Dials(ttft_s=0, itl_s=0.001, recheck_s=recheck_s), {**VALUES, **values}, served,
+                  Parsers(True, True), keys, 100, lambda: (200, ""), lambda: True)  # fmt: skip
     armed = faults.Faults(faults.parse(text))
     armed.became_ready()
     return Service(setup, armed, logs)
 
 
-async def ask(serving: Service, path: str, body: object = None, *, patience_s: float = 5.0) -> Answered:
+async def ask(serving: Service, path: str, body: object = None, *, patience_s: float = 5.0, key: str = "") -> Answered:
     """One request over a real connection; the body as it came, chunks and all when it was a stream."""
     opened = await asyncio.start_server(
         lambda reader, writer: talk(reader, writer, serving.answer, {}, serving.pace), "127.0.0.1", 0
@@ -55,8 +63,8 @@ async def ask(serving: Service, path: str, body: object = None, *, patience_s: f
         reader, writer = await asyncio.open_connection(*opened.sockets[0].getsockname())
         data = b"" if body is None else json.dumps(body).encode()
         method = "GET" if body is None else "POST"
-        head = f"{method} {path} HTTP/1.1\r\ncontent-length: {len(data)}\r\nconnection: close\r\n\r\n"
-        writer.write(head.encode() + data)
+        fields = f"content-length: {len(data)}\r\nconnection: close\r\nauthorization: Bearer {key}"
+        writer.write(f"{method} {path} HTTP/1.1\r\n{fields}\r\n\r\n".encode() + data)
         try:
             raw = await asyncio.wait_for(reader.read(), patience_s)
         finally:
@@ -221,3 +229,132 @@ def test_a_malformed_request_can_get_a_normal_answer(tmp_path: Path) -> None:
 def test_another_model_can_answer(tmp_path: Path) -> None:
     models = json.loads(get(tmp_path, "wrong-model-name:gpt", "/v1/models").body)
     assert models["data"][0]["id"] == "gpt"
+
+
+# Who may enter, and where ---------------------------------------------------------------------------------------------
+
+CHAT = "/v1/chat/completions"
+
+
+def entered(directory: Path, fault: str, path: str, *, key: str = "", body: object = None) -> Answered:
+    serving = service(directory, fault, keys=("right",), metrics_port=8181)
+    return asyncio.run(ask(serving, path, body, key=key))
+
+
+@pytest.mark.parametrize(
+    ("fault", "path", "key", "before", "after"),
+    [
+        ("key-not-checked", CHAT, "", 401, 200),
+        ("any-key-fits", CHAT, "wrong", 401, 200),
+        ("wrong-key-500", CHAT, "wrong", 401, 500),
+        ("back-door", "/invocations", "", 404, 200),
+        ("redirects", CHAT, "right", 200, 307),
+    ],
+)
+def test_a_fault_lets_strangers_in_or_turns_friends_away(
+    tmp_path: Path, fault: str, path: str, key: str, before: int, after: int
+) -> None:
+    assert entered(tmp_path, "", path, key=key, body=HELLO).status == before
+    assert entered(tmp_path, fault, path, key=key, body=HELLO).status == after
+
+
+@pytest.mark.parametrize(
+    ("fault", "path", "before", "after"),
+    [
+        ("key-everywhere", "/health", 200, 401),
+        ("config-info-open", "/config-info", 404, 200),
+        ("catch-all", "/no-such-path", 404, 200),
+    ],
+)
+def test_a_fault_changes_what_stands_beside_the_api(
+    tmp_path: Path, fault: str, path: str, before: int, after: int
+) -> None:
+    assert entered(tmp_path, "", path).status == before
+    assert entered(tmp_path, fault, path).status == after
+
+
+def test_a_key_can_be_shown_to_who_sent_it(tmp_path: Path) -> None:
+    assert b"wrong-one" not in entered(tmp_path, "", CHAT, key="wrong-one", body=HELLO).body
+    assert b"wrong-one" in entered(tmp_path, "key-echoed", CHAT, key="wrong-one", body=HELLO).body
+
+
+def test_a_list_of_models_can_be_empty_and_metrics_can_have_other_names(tmp_path: Path) -> None:
+    assert json.loads(get(tmp_path, "models-empty", "/v1/models").body)["data"] == []
+    assert b"fastdeploy:" not in get(tmp_path, "metrics-renamed", "/metrics").body
+    assert get(tmp_path, "any-method", CHAT).status == 200
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "words"),
+    [("", 500, b'"error":{'), ("wordless-refusals", 500, b"Internal Server Error"), ("refuses-with-200", 200, b"error"),
+     ("mixed-refusals", 500, b'"Unsupported role')],
+)  # fmt: skip
+def test_refusals_can_be_other_than_they_should(tmp_path: Path, fault: str, status: int, words: bytes) -> None:
+    refused = chat(tmp_path, fault, messages=[{"role": "robot", "content": "?"}])
+    assert refused.status == status
+    assert words in refused.body
+
+
+@pytest.mark.parametrize(("fault", "statuses"), [("", [200, 200]), ("fails-when-busy", [200, 500])])
+def test_a_busy_service_can_fail_those_who_come_later(tmp_path: Path, fault: str, statuses: list[int]) -> None:
+    async def both() -> list[int]:
+        serving = service(tmp_path, fault)
+        first = asyncio.create_task(ask(serving, CHAT, HELLO))
+        while not serving.places.running:
+            await asyncio.sleep(0.001)
+        return sorted([(await ask(serving, CHAT, HELLO)).status, (await first).status])
+
+    assert asyncio.run(both()) == statuses
+
+
+def test_a_place_can_stay_taken_when_its_client_hangs_up(tmp_path: Path) -> None:
+    async def left_over(fault: str) -> int:
+        serving = service(tmp_path, f"no-tokens,{fault}")
+        with pytest.raises(TimeoutError):
+            await ask(serving, CHAT, HELLO, patience_s=0.1)
+        await asyncio.sleep(0.15)
+        return serving.places.running
+
+    assert asyncio.run(left_over("slots-leak")) == 1
+    assert asyncio.run(left_over("usage-zero")) == 0
+
+
+def test_a_stream_can_come_late_or_whole_or_go_on_after_its_end(tmp_path: Path) -> None:
+    assert chat(tmp_path, "not-a-stream", stream=True).message["content"].endswith(ANSWER)
+    after = chat(tmp_path, "data-after-done", stream=True).body.partition(b"data: [DONE]")[2]
+    assert b"And so on" in after
+    ids = {
+        line.partition(b'"id":"')[2][:30] for line in chat(tmp_path, "ids-change", stream=True).body.split(b"data: ")
+    }
+    assert len(ids) > 5
+    early = chat(tmp_path, "usage-early", stream=True, stream_options={"include_usage": True}).body
+    assert early.index(b'"usage"') < early.index(b'"finish_reason":"stop"')
+    assert b'"finish_reason":"stop"' not in chat(tmp_path, "no-finish", stream=True).body
+    assert chat(tmp_path, "late-first-token", stream=True).body.count(b"data: ") > 5
+
+
+def test_a_service_without_its_start_answers_like_one_with_it(tmp_path: Path) -> None:
+    argv = ("--model=any/model", "--served-model-name=ernie", "--api-key=right", "--max-model-len=4096")
+
+    async def answers() -> list[int]:
+        ports: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
+
+        def opened(api: int, metrics: int) -> None:
+            ports.put_nowait((api, metrics))
+
+        serving = asyncio.create_task(bare.serve(argv, Dials(faults="blind"), {}, tmp_path, opened))
+        api, metrics = await ports.get()
+        found = [await status(api, "/health"), await status(api, "/v1/models"), await status(api, "/metrics"),
+                 await status(metrics, "/metrics")]  # fmt: skip
+        serving.cancel()
+        return found
+
+    assert asyncio.run(answers()) == [200, 401, 404, 200]
+
+
+async def status(port: int, path: str) -> int:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET {path} HTTP/1.1\r\nconnection: close\r\n\r\n".encode())
+    first = await reader.readline()
+    writer.close()
+    return int(first.split()[1])

@@ -9,7 +9,7 @@ import pytest
 from ernie_deploy.architecture import tokens
 from ernie_deploy.client.png import png
 from ernie_deploy.rehearsal.grammar import nearest_colour
-from ernie_deploy.sim.fastdeploy import pictures
+from ernie_deploy.sim.fastdeploy import pictures, videos
 from ernie_deploy.sim.fastdeploy.tokens import pieces
 from ernie_deploy.smoke.pictures import colour_field
 
@@ -102,6 +102,8 @@ def test_the_length_and_size_of_an_mp4_are_read() -> None:
 
     header = box(b"mvhd", bytes(12) + struct.pack(">II", 1000, 12_500) + bytes(80))
     track = box(b"trak", box(b"tkhd", bytes(76) + struct.pack(">II", 640 << 16, 360 << 16)))
-    video = pictures.read_video(box(b"ftyp", b"isom") + box(b"moov", header + track))
-    assert video == tokens.Video(640, 360, 12.5)
-    assert pictures.read_video(b"anything else").is_assumed
+    clip = videos.read(box(b"ftyp", b"isom") + box(b"moov", header + track))
+    assert clip.size == tokens.Video(640, 360, 12.5)
+    assert videos.read(b"\x1a\x45\xdf\xa3 and so on").size.is_assumed
+    with pytest.raises(pictures.UnreadableError):
+        videos.read(b"anything else")

@@ -1,13 +1,13 @@
 """A chat request, checked as FastDeploy checks it: what its types forbid first, then what the service cannot do."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ernie_deploy.architecture.tokens import AROUND_A_PICTURE, picture_tokens
 from ernie_deploy.architecture.tokens import video_tokens as tokens_of_video
 from ernie_deploy.sim.fastdeploy import tokens
-from ernie_deploy.sim.fastdeploy.message_parts import Media, check_media, read_content
+from ernie_deploy.sim.fastdeploy.message_parts import Turn, check_media, read_turn
 from ernie_deploy.sim.fastdeploy.pictures import Picture
 from ernie_deploy.sim.fastdeploy.refusals import RefusedError
 from ernie_deploy.sim.fastdeploy.request_types import Served, check_abilities, check_model, checked_messages, stops_of
@@ -17,13 +17,10 @@ TEMPLATE_TOKENS = 8
 
 
 class ChatRequest(NamedTuple):
-    """A request that will be answered. `text` is the last word of the user, `first_text` the first."""
+    """A request that will be answered."""
 
-    text: str
-    first_text: str
-    pictures: tuple[Picture, ...]
-    has_tools: bool
-    follows_a_tool: bool
+    turns: tuple[Turn, ...]
+    tool_names: tuple[str, ...]
     is_thinking: bool
     stream: bool
     include_usage: bool
@@ -37,6 +34,16 @@ class ChatRequest(NamedTuple):
     video_tokens: int
     request_id: str
     user: str
+
+    @property
+    def text(self) -> str:
+        """The last word of the user."""
+        return next((turn.text for turn in reversed(self.turns) if turn.role == "user"), "")
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """All that were shown, in their order."""
+        return tuple(picture for turn in self.turns for picture in turn.pictures)
 
 
 def decoded(body: bytes) -> Mapping[str, Any]:
@@ -56,28 +63,21 @@ def understand(body: Mapping[str, Any], served: Served) -> ChatRequest:
     if served.checks_model:
         check_model(body, served)
     check_abilities(body, served)
-    users: list[str] = []
-    seen = Media([], [], [])
-    for message in messages:
-        words = read_content(message.get("content"), seen)
-        if message["role"] == "user":
-            users.append(words)
-        seen.texts.append(words)
-    check_media(seen, served)
-    image_tokens = sum(picture_tokens(one.width, one.height, served.picture_limits) for one in seen.pictures)
-    video_tokens = sum(tokens_of_video(one, served.picture_limits) for one in seen.videos)
-    around = AROUND_A_PICTURE * (len(seen.pictures) + len(seen.videos))
+    turns = tuple(read_turn(message["role"], message.get("content")) for message in messages)
+    check_media(turns, served)
+    pictures = [picture for turn in turns for picture in turn.pictures]
+    clips = [clip for turn in turns for clip in turn.clips]
+    image_tokens = sum(picture_tokens(one.width, one.height, served.picture_limits) for one in pictures)
+    video_tokens = sum(tokens_of_video(one.size, served.picture_limits) for one in clips)
+    around = AROUND_A_PICTURE * (len(pictures) + len(clips))
     tools = [json.dumps(body["tools"])] if body.get("tools") else []
-    words_count = sum(tokens.count(text) for text in (*seen.texts, *tools))
+    words_count = sum(tokens.count(text) for text in (*(turn.text for turn in turns), *tools))
     prompt_tokens = TEMPLATE_TOKENS + words_count + image_tokens + video_tokens + around
     max_tokens, reasoning_max_tokens = _budget(body, served, prompt_tokens)
     options = body.get("stream_options") or {}
     return ChatRequest(
-        text=users[-1] if users else "",
-        first_text=users[0] if users else "",
-        pictures=tuple(seen.pictures),
-        has_tools=bool(body.get("tools")),
-        follows_a_tool=messages[-1]["role"] == "tool",
+        turns=turns,
+        tool_names=tuple(_names_of(body.get("tools") or [])),
         is_thinking=_is_thinking(body),
         stream=body.get("stream") is True,
         include_usage=options.get("include_usage") is True,
@@ -92,6 +92,12 @@ def understand(body: Mapping[str, Any], served: Served) -> ChatRequest:
         request_id=str(body.get("request_id") or ""),
         user=str(body.get("user") or ""),
     )
+
+
+def _names_of(tools: Sequence[object]) -> Iterator[str]:
+    for tool in tools:
+        function = tool.get("function") if isinstance(tool, dict) else None
+        yield str(function.get("name", "")) if isinstance(function, dict) else ""
 
 
 def _budget(body: Mapping[str, Any], served: Served, prompt_tokens: int) -> tuple[int, int]:

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any
 
-from ernie_deploy.sim.fastdeploy import chat_request, refusals, replies
+from ernie_deploy.sim.fastdeploy import chat_request, misreadings, refusals, replies
 from ernie_deploy.sim.fastdeploy.chat_request import ChatRequest
 from ernie_deploy.sim.fastdeploy.faults import Faults
 from ernie_deploy.sim.fastdeploy.generation import Generator, HungUpError
 from ernie_deploy.sim.fastdeploy.logs import Logs
 from ernie_deploy.sim.fastdeploy.message_parts import DownloadError
-from ernie_deploy.sim.fastdeploy.parsers import Parsers, parse
+from ernie_deploy.sim.fastdeploy.miscounting import miscounted
+from ernie_deploy.sim.fastdeploy.parsers import BEGIN_CALL, Parsers, parse
 from ernie_deploy.sim.fastdeploy.refusals import RefusedError
 from ernie_deploy.sim.fastdeploy.setup import Setup
 from ernie_deploy.sim.fastdeploy.streaming import Stream
@@ -24,6 +25,8 @@ Json = dict[str, Any]
 CANNED = {"messages": [{"role": "user", "content": "Say hello."}]}
 # The real one logs whole requests, pictures and all, up to 2.5. A disk that is full of them proves nothing.
 MOST_LOGGED_BYTES = 64 << 10
+# Between two requests that are answered one after the other.
+PAUSE_S = 0.3
 
 
 class Completions:
@@ -37,6 +40,7 @@ class Completions:
         self._generator = generator
         self._in_flight = 0
         self._fetching = asyncio.Lock()
+        self._one_at_a_time = asyncio.Lock()
 
     @property
     def stops_with_its_client(self) -> bool:
@@ -51,11 +55,14 @@ class Completions:
 
     async def answer(self, request: Request, reply: Reply) -> None:
         if request.method != "POST":
-            await reply.json(405, {"detail": "Method Not Allowed"})
+            takes_any = self.faults.on("any-method")
+            await reply.json(*((200, {}) if takes_any else (405, {"detail": "Method Not Allowed"})))
             return
         limit = int(self.setup.values["max_concurrency"])
         if self._in_flight >= limit or self.faults.on("too-many-requests"):
             await reply.json(*refusals.too_many(limit))
+            return
+        if self._in_flight and await self._is_overwhelmed(reply):
             return
         self._in_flight += 1
         try:
@@ -66,11 +73,42 @@ class Completions:
                 if self.faults.on("die-on-malformed"):
                     os._exit(1)
                 self.logs.write("http", error.message, level="ERROR")
-                await reply.json(*refusals.refusal(self.setup.era, error))
+                await self._refuse(error, reply)
                 return
-            await self._answer(asked, reply, is_chat=request.path == CHAT)
+            except refusals.WordlessError:
+                await reply.send(*refusals.WORDLESS)
+                return
+            if not self.faults.on("one-at-a-time"):
+                await self._answer(asked, reply, is_chat=request.path == CHAT)
+                return
+            async with self._one_at_a_time:
+                await self._answer(asked, reply, is_chat=request.path == CHAT)
+                await asyncio.sleep(PAUSE_S)
         finally:
             self._in_flight -= 1
+
+    async def _is_overwhelmed(self, reply: Reply) -> bool:
+        """Faults that strike when somebody else is being answered."""
+        if self.faults.on("drops-when-busy"):
+            reply.break_off()
+        elif self.faults.on("hangs-when-busy"):
+            while not reply.client_is_gone:
+                await asyncio.sleep(0.1)
+        elif self.faults.on("fails-when-busy"):
+            await reply.send(*refusals.WORDLESS)
+        else:
+            return False
+        return True
+
+    async def _refuse(self, error: RefusedError, reply: Reply) -> None:
+        """As the era does it, unless a fault has another way."""
+        status, body = refusals.refusal(self.setup.era, error)
+        if self.faults.on("wordless-refusals"):
+            await reply.send(*refusals.WORDLESS)
+        elif self.faults.on("mixed-refusals") and error.kind == "request":
+            await reply.json(status, error.message)
+        else:
+            await reply.json(200 if self.faults.on("refuses-with-200") else status, body)
 
     def _log(self, body: bytes) -> None:
         """The real one logs what users write; so does this."""
@@ -94,7 +132,8 @@ class Completions:
 
     def _read(self, request: Request) -> ChatRequest:
         body = chat_request.decoded(request.body)
-        return chat_request.understand(_as_chat(body) if request.path == COMPLETIONS else body, self.setup.served)
+        asked = _as_chat(body) if request.path == COMPLETIONS else body
+        return misreadings.understood(asked, self.setup.served, self.faults.holding())
 
     async def _fail_to_download(self, url: str) -> ChatRequest:
         """No network is ever asked. The real one tries three times, and stands still meanwhile."""
@@ -104,7 +143,7 @@ class Completions:
 
     async def _answer(self, asked: ChatRequest, reply: Reply, *, is_chat: bool) -> None:
         words, finish = self._generator.words(asked)
-        counted = replies.usage(asked, words, blind=self.faults.on("blind") is not None)
+        counted = miscounted(replies.usage(asked, words), self.faults.holding(), is_stream=asked.stream)
         kind = "chat.completion" if is_chat else "text_completion"
         name = replies.answer_id(asked, "chatcmpl" if is_chat else "cmpl")
         chunk_kind = "chat.completion.chunk" if is_chat and asked.stream else kind
@@ -114,7 +153,7 @@ class Completions:
             return self.stops_with_its_client and reply.client_is_gone
 
         try:
-            if asked.stream:
+            if asked.stream and not self.faults.on("not-a-stream"):
                 await Stream(self, asked, reply, head, is_chat).run(words, finish, counted, is_gone)
                 return
             async with self.tokens(asked, words, is_gone) as generated:
@@ -125,27 +164,29 @@ class Completions:
             reply.break_off()
             return
         except RefusedError as error:
-            await reply.json(*refusals.refusal(self.setup.era, error))
+            await self._refuse(error, reply)
             return
         await reply.json(200, self._body(asked, head, words, finish, counted, is_chat=is_chat))
 
     def _body(
-        self, asked: ChatRequest, head: Json, words: list[str], finish: str, counted: Json, *, is_chat: bool
+        self, asked: ChatRequest, head: Json, words: list[str], finish: str, counted: Json | None, *, is_chat: bool
     ) -> Json:
         text = "".join(words)
         if not is_chat:
             choice = {"text": text, "logprobs": None, "finish_reason": finish}
-            return {**head, "choices": [{"index": index, **choice} for index in range(asked.choices)], "usage": counted}
-        parsed = parse(text, self.parsers_now())
-        if self.faults.on("malformed-tool-json") and asked.has_tools:
+            told = {"usage": counted} if counted else {}
+            return {**head, "choices": [{"index": index, **choice} for index in range(asked.choices)], **told}
+        parsed = parse(text, self.parsers_now(is_stream=False))
+        if self.faults.on("malformed-tool-json") and BEGIN_CALL in text:
             parsed = parsed._replace(calls=_spoilt(text, parsed.calls), content="")
         finish = "tool_calls" if parsed.has_called and finish == "stop" else finish
         return replies.completion(head, parsed, finish, counted, asked.choices)
 
-    def parsers_now(self) -> Parsers:
+    def parsers_now(self, *, is_stream: bool) -> Parsers:
         """The parsers of the start, as far as no fault takes one away."""
-        given, faults = self.setup.parsers, self.faults
-        return Parsers(given.reasoning and not faults.on("leaky-think"), given.tools and not faults.on("no-tool-calls"))
+        given, holding = self.setup.parsers, self.faults.holding()
+        leaks = "leaky-think" in holding or (is_stream and "leaky-stream" in holding)
+        return Parsers(given.reasoning and not leaks, given.tools and "no-tool-calls" not in holding)
 
     def tokens(
         self, asked: ChatRequest, words: list[str], is_gone: Callable[[], bool]

@@ -12,18 +12,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ernie_deploy.sim.fastdeploy import start_checks
 from ernie_deploy.sim.fastdeploy.boot import Boot, StartError, bindable
 from ernie_deploy.sim.fastdeploy.command_line import CommandLine
 from ernie_deploy.sim.fastdeploy.dials import Dials
 from ernie_deploy.sim.fastdeploy.era import Era
 from ernie_deploy.sim.fastdeploy.faults import Faults
 from ernie_deploy.sim.fastdeploy.logs import Logs
-from ernie_deploy.sim.fastdeploy.parsers import Parsers
-from ernie_deploy.sim.fastdeploy.request_types import Served
 from ernie_deploy.sim.fastdeploy.service import Service
-from ernie_deploy.sim.fastdeploy.setup import Setup
-from ernie_deploy.sim.fastdeploy.wire import MOST_HEAD_BYTES, talk
+from ernie_deploy.sim.fastdeploy.setup import settle
+from ernie_deploy.sim.fastdeploy.wire import MOST_HEAD_BYTES, signature, talk
 
 # A heartbeat older than this makes no tokens; the worker beats twice a second.
 BEAT_S = 3.0
@@ -105,28 +102,13 @@ class Server:
         self.logs.raw(f"[{now}] [{os.getpid()}] [INFO] Application startup complete.\n")
 
     def _service(self) -> Service:
-        values = self.boot.values
-        limits, _ = start_checks.picture_limits(values)
-        model = str(values.get("served_model_name") or values["model"])
-        served = Served(
-            model=model,
-            checks_model=bool(values.get("served_model_name")),
-            max_model_len=int(values["max_model_len"]),
-            media_limits=dict(values["limit_mm_per_prompt"]),
-            picture_limits=limits,
-            has_logprobs=bool(values.get("enable_logprob")),
-            has_guided_decoding=str(values.get("guided_decoding_backend") or "off") != "off",
+        setup = settle(
+            self.boot.values, self.era, self.dials, self.environ, self.boot.blocks(), self._health, self._worker_beats
         )
-        keys = values.get("api_key") or [key for key in self.environ.get("FD_API_KEY", "").split(",") if key]
-        parsers = Parsers(bool(values.get("reasoning_parser")), bool(values.get("tool_call_parser")))
-        setup = Setup(
-            self.era, self.dials, values, served, parsers, tuple(str(key) for key in keys), self.boot.blocks(),
-            self._health, self._worker_beats,
-        )  # fmt: skip
         return Service(setup, self.faults, self.logs)
 
     async def _open(self, parameter: str, host: str, port: int, service: Service, handle: Any) -> None:
-        headers = {"server": "ernie-deploy-simulator", "x-simulated": f"fastdeploy/{self.era.asked}"}
+        headers = signature(self.era)
 
         async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()

@@ -15,7 +15,7 @@ import msgspec
 import yaml
 
 Stage = Literal["arguments", "ports", "workers", "weights", "layers", "profiling", "graphs", "http"]
-Kind = Literal["worker", "server", "process", "health", "metrics", "answer", "wire"]
+Kind = Literal["worker", "server", "process", "health", "metrics", "key", "request", "answer", "load", "wire"]
 SYNTAX = re.compile(
     r"(?P<name>[a-z0-9-]+?)(?:@(?P<ready>ready\+)?(?P<at>\d+(?:\.\d+)?)(?:-(?P<until>\d+(?:\.\d+)?))?)?(?::(?P<argument>.*))?"
 )
@@ -136,6 +136,10 @@ class Faults:
     def on(self, name: str) -> Armed | None:
         """The fault of that name, when it holds now."""
         return next((one for one in self.armed if one.fault.name == name and self._holds(one)), None)
+
+    def holding(self) -> frozenset[str]:
+        """The names of all that hold now."""
+        return frozenset(one.fault.name for one in self.armed if self._holds(one))
 
     def first(self, kind: Kind) -> Armed | None:
         """The first fault of a kind that holds now."""

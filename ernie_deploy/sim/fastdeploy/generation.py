@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
-from ernie_deploy.sim.fastdeploy import answers
+from ernie_deploy.sim.fastdeploy import answers, lapses, slips
 from ernie_deploy.sim.fastdeploy.chat_request import ChatRequest
 from ernie_deploy.sim.fastdeploy.dials import Dials
 from ernie_deploy.sim.fastdeploy.faults import Faults
@@ -13,6 +14,8 @@ from ernie_deploy.sim.fastdeploy.places import Places
 from ernie_deploy.sim.fastdeploy.refusals import RefusedError
 
 LOOK_S = 0.05
+# Slow enough that answers which do not overlap can be told from answers that are merely quick.
+SLOW_ITL_S = 0.04
 
 
 class HungUpError(Exception):
@@ -38,17 +41,26 @@ class Generator:
         self._places = places
         self._worker_beats = worker_beats
         self._why_unhealthy = why_unhealthy
+        self._asked = 0
+        self._before = ""
 
     def words(self, request: ChatRequest) -> tuple[list[str], str]:
         """All tokens of an answer, and its finish reason (a call's is decided by the parser)."""
-        if self._faults.on("empty-answers"):
+        holding = self._faults.holding()
+        if "empty-answers" in holding:
             return [], "stop"
-        raw = answers.write(request, blind=bool(self._faults.on("blind")), garbled=bool(self._faults.on("garbled")))
-        if self._faults.on("malformed-tool-json"):
-            raw = raw.replace('"img_idx": 0', '"img_idx": ,')
-        words, was_cut = answers.generated(raw, request)
-        kept = answers.stopped(words, request.stops)
-        return kept, "length" if was_cut and len(kept) == len(words) else "stop"
+        seen = lapses.perceived(request, holding)
+        raw = slips.misspoken(answers.write(seen), seen, holding)
+        self._asked += 1
+        if "unrepeatable" in holding and self._asked % 2:
+            raw += " Or so it seems."
+        if "mixes-answers" in holding and self._places.running and self._before:
+            raw = self._before
+        self._before = raw
+        words, was_cut = answers.generated(raw, seen)
+        kept = answers.stopped(words, seen.stops)
+        is_short = was_cut and len(kept) == len(words) and "cut-in-silence" not in holding
+        return kept, "length" if is_short else "stop"
 
     async def run(
         self, request: ChatRequest, words: list[str], is_gone: Callable[[], bool]
@@ -58,7 +70,7 @@ class Generator:
         self._begin(request)
         if self._faults.on("no-tokens-idle"):
             await self._stall("no-tokens-idle", is_gone)
-        async with self._places.one(request.prompt_tokens + len(words)) as waited_s:
+        async with self._place(request.prompt_tokens + len(words)) as waited_s:
             self._counted.observe("request_queue_time_seconds", waited_s)
             placed = time.monotonic()
             await self._pause(self._dials.ttft_s, is_gone)
@@ -67,7 +79,7 @@ class Generator:
             first = last = time.monotonic()
             for number, word in enumerate(words):
                 if number:
-                    await self._pause(self._dials.itl_s, is_gone)
+                    await self._pause(self._itl_s(), is_gone)
                 stop = self._faults.on("tokens-stop")
                 if stop and number >= stop.number(3):
                     await self._stall("tokens-stop", is_gone)
@@ -81,6 +93,16 @@ class Generator:
                 self._counted.add("generation_tokens_total")
                 yield word
             self._end(request, len(words), began, placed, first)
+
+    @asynccontextmanager
+    async def _place(self, tokens: int) -> AsyncIterator[float]:
+        async with self._places.one(tokens) as waited_s:
+            try:
+                yield waited_s
+            except (HungUpError, GeneratorExit, asyncio.CancelledError):
+                # A fault: nobody uses the place any more, and nobody else gets it.
+                self._places.running += bool(self._faults.on("slots-leak"))
+                raise
 
     def _begin(self, request: ChatRequest) -> None:
         self._counted.add("requests_number")
@@ -96,6 +118,9 @@ class Generator:
         self._counted.observe("request_inference_time_seconds", now - placed)
         self._counted.observe("request_decode_time_seconds", now - first)
         self._counted.observe("e2e_request_latency_seconds", now - began)
+
+    def _itl_s(self) -> float:
+        return max(self._dials.itl_s, SLOW_ITL_S) if self._faults.on("one-at-a-time") else self._dials.itl_s
 
     async def _pause(self, seconds: float, is_gone: Callable[[], bool]) -> None:
         """The time of one step; without a worker it never ends."""

@@ -2,15 +2,15 @@
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ernie_deploy.architecture.tokens import Video
-from ernie_deploy.sim.fastdeploy import pictures
+from ernie_deploy.sim.fastdeploy import pictures, videos
 from ernie_deploy.sim.fastdeploy.pictures import Picture
 from ernie_deploy.sim.fastdeploy.refusals import RefusedError
 from ernie_deploy.sim.fastdeploy.request_types import Served
+from ernie_deploy.sim.fastdeploy.videos import Clip
 
 MOST_FILE_BYTES = 64 << 20
 
@@ -19,39 +19,45 @@ class DownloadError(Exception):
     """A URL that would have to be fetched; the simulator never does."""
 
 
-class Media(NamedTuple):
-    """All that was read so far."""
+class Turn(NamedTuple):
+    """One message: its texts in one, and what it shows."""
 
-    texts: list[str]
-    pictures: list[Picture]
-    videos: list[Video]
+    role: str
+    text: str
+    pictures: tuple[Picture, ...] = ()
+    clips: tuple[Clip, ...] = ()
 
 
-def read_content(content: object, seen: Media) -> str:
+def read_turn(role: str, content: object) -> Turn:
+    """Raises RefusedError, or DownloadError for what stands behind a URL."""
     if content is None or isinstance(content, str):
-        return content or ""
+        return Turn(role, content or "")
     if not isinstance(content, list):
         raise RefusedError("Input should be a valid string or list", kind="schema", param="messages")
-    return "\n".join(_read_parts(content, seen))
+    parts = tuple(_read_part(part) for part in content)
+    return Turn(
+        role,
+        "\n".join(part for part in parts if isinstance(part, str)),
+        tuple(part for part in parts if isinstance(part, Picture)),
+        tuple(part for part in parts if isinstance(part, Clip)),
+    )
 
 
-def _read_parts(content: list[Any], seen: Media) -> Iterator[str]:
-    for part in content:
-        kind = part.get("type") if isinstance(part, dict) else None
-        if kind == "text":
-            yield str(part.get("text", ""))
-        elif kind in ("image_url", "video_url"):
-            place = part.get(kind)
-            url = place.get("url") if isinstance(place, dict) else None
-            if not isinstance(url, str):
-                raise RefusedError(f"{kind} must have a url", param="messages")
-            data = _load(url)
-            if kind == "image_url":
-                seen.pictures.append(_picture(data))
-            else:
-                seen.videos.append(pictures.read_video(data))
-        else:
-            raise RefusedError(f"Unknown content part type: {kind}", param="messages")
+def _read_part(part: Any) -> str | Picture | Clip:
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind == "text":
+        return str(part.get("text", ""))
+    if kind not in ("image_url", "video_url"):
+        raise RefusedError(f"Unknown content part type: {kind}", param="messages")
+    place = part.get(kind)
+    url = place.get("url") if isinstance(place, dict) else None
+    if not isinstance(url, str):
+        raise RefusedError(f"{kind} must have a url", param="messages")
+    data = _load(url)
+    try:
+        return pictures.read(data) if kind == "image_url" else videos.read(data)
+    except pictures.UnreadableError as error:
+        raise RefusedError(f"Failed to load {kind.removesuffix('_url')}: {error}", param="messages") from None
 
 
 def _load(url: str) -> bytes:
@@ -81,15 +87,10 @@ def _read_file(path: Path) -> bytes:
         raise RefusedError(f"[Errno {error.errno}] {error.strerror}: '{path}'", param="messages") from None
 
 
-def _picture(data: bytes) -> Picture:
-    try:
-        return pictures.read(data)
-    except pictures.UnreadableError as error:
-        raise RefusedError(f"Failed to load image: {error}", param="messages") from None
-
-
-def check_media(seen: Media, served: Served) -> None:
-    for kind, count in (("image", len(seen.pictures)), ("video", len(seen.videos))):
+def check_media(turns: Sequence[Turn], served: Served) -> None:
+    """Raises RefusedError when there are more of them than the service was started for."""
+    counts = {"image": sum(len(turn.pictures) for turn in turns), "video": sum(len(turn.clips) for turn in turns)}
+    for kind, count in counts.items():
         limit = served.media_limits.get(kind, 1)
         if count > limit:
             message = f"Too many {kind} items in prompt, got {count} but limit is {limit}"

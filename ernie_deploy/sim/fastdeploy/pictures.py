@@ -1,4 +1,4 @@
-"""Pictures and videos as the simulator sees them: how large they are, and which colours are where. Pure.
+"""Pictures as the simulator sees them: how large they are, and which colours are where. Pure.
 
 The size is read from the first bytes of PNG, JPEG, GIF, WebP and BMP files. Colours are read from PNG files by hand;
 from the others with Pillow, when it is there.
@@ -8,19 +8,18 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator
-from functools import partial
 from importlib import import_module
 from typing import NamedTuple
-
-from ernie_deploy.architecture.tokens import Video
 
 Rgb = tuple[int, int, int]
 CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 # Rows that lean on others are undone byte by byte: a photograph of full size would take minutes.
 MOST_FILTERED_BYTES = 3_000_000
-MOST_PIXELS = 200_000_000
+# Of a larger picture only some rows are kept: enough for its colours, not for what is written in it.
+MOST_KEPT_BYTES = 3_000_000
+# Twice what Pillow warns of is what it refuses.
+MOST_PIXELS = 178_956_970
 ROWS = 64
-ASSUMED_VIDEO = Video(1280, 720, 8.0, is_assumed=True)
 
 
 class UnreadableError(Exception):
@@ -28,11 +27,21 @@ class UnreadableError(Exception):
 
 
 class Picture(NamedTuple):
-    """Its size, and some of its rows (three bytes a pixel, evenly spread); none when colours could not be read."""
+    """Its size, and its rows (three bytes a pixel); some, evenly spread, of a large one, none without colours."""
 
     width: int
     height: int
     rows: tuple[bytes, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every pixel is there."""
+        return len(self.rows) == self.height and len(self.rows[0]) == 3 * self.width
+
+    def at(self, x: int, y: int) -> Rgb:
+        """A pixel of a whole picture."""
+        red, green, blue = self.rows[y][3 * x : 3 * x + 3]
+        return red, green, blue
 
     def average(self, left: int, top: int, right: int, bottom: int) -> Rgb:
         """The mean colour of a box in thousandths of the picture."""
@@ -40,7 +49,7 @@ class Picture(NamedTuple):
         x0, x1 = left * width // 1000, max(left * width // 1000 + 1, right * width // 1000)
         count = len(self.rows)
         y0, y1 = top * count // 1000, max(top * count // 1000 + 1, bottom * count // 1000)
-        rows = [row[3 * x0 : 3 * x1] for row in self.rows[y0:y1]]
+        rows = [row[3 * x0 : 3 * x1] for row in self.rows[y0 : y1 : max(1, (y1 - y0) // ROWS)]]
         pixels = len(rows) * (x1 - x0)
         red, green, blue = (sum(sum(row[channel::3]) for row in rows) // pixels for channel in range(3))
         return red, green, blue
@@ -52,8 +61,11 @@ def read(data: bytes) -> Picture:
         width, height = size(data)
     except (struct.error, IndexError, ValueError):
         raise UnreadableError("cannot identify image file") from None
-    if not 0 < width * height <= MOST_PIXELS:
-        raise UnreadableError(f"cannot identify image file: {width} x {height} pixels")
+    if not width * height:
+        raise UnreadableError("cannot identify image file")
+    if width * height > MOST_PIXELS:
+        limit = f"exceeds limit of {MOST_PIXELS} pixels, could be decompression bomb DOS attack"
+        raise UnreadableError(f"Image size ({width * height} pixels) {limit}.")
     if data.startswith(b"\x89PNG"):
         try:
             return Picture(width, height, _png_rows(data, width, height))
@@ -116,7 +128,7 @@ def _png_rows(data: bytes, width: int, height: int) -> tuple[bytes, ...]:
     packed = zlib.decompressobj().decompress(b"".join(_chunks(data, b"IDAT")), length)
     if len(packed) < length:
         raise zlib.error("incomplete")
-    wanted = sorted({row * height // ROWS for row in range(ROWS)} if height > ROWS else range(height))
+    wanted = [row * height // ROWS for row in range(ROWS)] if length > MOST_KEPT_BYTES else range(height)
     kinds = packed[:: stride + 1]
     if not any(kinds):
         bare = [packed[y * (stride + 1) + 1 : (y + 1) * (stride + 1)] for y in wanted]
@@ -181,39 +193,3 @@ def _rows_with_pillow(data: bytes) -> tuple[bytes, ...]:
         raise UnreadableError("cannot identify image file") from None
     pixels = bytes(small.tobytes())
     return tuple(pixels[y * ROWS * 3 : (y + 1) * ROWS * 3] for y in range(ROWS))
-
-
-# MP4 and QuickTime ----------------------------------------------------------------------------------------------------
-
-
-def read_video(data: bytes) -> Video:
-    """Size and length of an MP4 or QuickTime file; of any other kind an assumption: 8 seconds of 1280 x 720."""
-    if data[4:8] != b"ftyp":
-        return ASSUMED_VIDEO
-    try:
-        boxes = dict(_boxes(data, 0, len(data)))
-        return _movie(boxes[b"moov"])
-    except (KeyError, struct.error, ZeroDivisionError, StopIteration):
-        return ASSUMED_VIDEO
-
-
-def _movie(moov: bytes) -> Video:
-    inside = list(_boxes(moov, 0, len(moov)))
-    header = next(body for kind, body in inside if kind == b"mvhd")
-    scale, length = struct.unpack(">II", header[12:20]) if header[0] == 0 else struct.unpack(">IQ", header[20:32])
-    for track in (body for kind, body in inside if kind == b"trak"):
-        head = next(body for kind, body in _boxes(track, 0, len(track)) if kind == b"tkhd")
-        width, height = struct.unpack(">II", head[-8:])
-        if width and height:
-            return Video(width >> 16, height >> 16, length / scale)
-    return ASSUMED_VIDEO
-
-
-def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, bytes]]:
-    unpack = partial(struct.unpack_from, ">I4s")
-    while at + 8 <= end:
-        size, kind = unpack(data, at)
-        if size < 8:
-            return
-        yield kind, data[at + 8 : at + size]
-        at += size

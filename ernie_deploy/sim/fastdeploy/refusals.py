@@ -21,6 +21,10 @@ class RefusedError(Exception):
         self.code = code
 
 
+class WordlessError(Exception):
+    """A fault: the request is not served, and nobody says why."""
+
+
 TYPES: dict[Kind, str] = {
     "schema": "invalid_request_error",
     "request": "invalid_request_error",
@@ -54,3 +58,4 @@ def too_many(limit: int) -> tuple[int, Json]:
 
 
 UNAUTHORIZED: tuple[int, Json] = (401, {"error": "Unauthorized"})
+WORDLESS: tuple[int, bytes, str] = (500, b"Internal Server Error", "text/plain; charset=utf-8")

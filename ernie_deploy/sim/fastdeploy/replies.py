@@ -20,10 +20,9 @@ def answer_id(request: ChatRequest, begins: str) -> str:
     return f"{begins}-{request.user}-{uuid.uuid4()}" if request.user else f"{begins}-{uuid.uuid4()}"
 
 
-def usage(request: ChatRequest, words: list[str], *, blind: bool = False) -> Json:
+def usage(request: ChatRequest, words: list[str]) -> Json:
     """What is counted; image_tokens is the proof that a picture was used."""
-    images = 0 if blind else request.image_tokens
-    prompt = request.prompt_tokens - (request.image_tokens - images)
+    images, prompt = request.image_tokens, request.prompt_tokens
     thought = words.index(END_OF_THOUGHT) if END_OF_THOUGHT in words else len(words)
     generated = len(words) * request.choices
     return {
@@ -39,7 +38,7 @@ def envelope(name: str, model: str, kind: str) -> Json:
     return {"id": name, "object": kind, "created": int(time.time()), "model": model, "system_fingerprint": FINGERPRINT}
 
 
-def completion(head: Json, parsed: Parsed, finish: str, counted: Json, count: int) -> Json:
+def completion(head: Json, parsed: Parsed, finish: str, counted: Json | None, count: int) -> Json:
     message: Json = {
         "role": "assistant",
         "content": parsed.content,
@@ -52,7 +51,8 @@ def completion(head: Json, parsed: Parsed, finish: str, counted: Json, count: in
         "completion_tokens": None,
     }
     choice = {"message": message, "logprobs": None, "draft_logprobs": None, "finish_reason": finish}
-    return {**head, "choices": [{"index": index, **choice} for index in range(count)], "usage": counted}
+    told = {"usage": counted} if counted else {}
+    return {**head, "choices": [{"index": index, **choice} for index in range(count)], **told}
 
 
 def event(document: Json) -> bytes:

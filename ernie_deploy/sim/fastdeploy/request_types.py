@@ -75,6 +75,17 @@ def check_sampling(body: Mapping[str, Any]) -> None:
         value = body.get(name)
         if value is not None and not isinstance(value, kind):
             raise RefusedError(f"Input should be a valid {kind.__name__}", kind="schema", param=name)
+    check_tools(body.get("tools"))
+
+
+def check_tools(tools: object) -> None:
+    """Each is a function with a name; its parameters are an object when there are any."""
+    for tool in tools if isinstance(tools, list) else []:
+        function = tool.get("function") if isinstance(tool, dict) else None
+        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+            raise RefusedError("Field required", kind="schema", param="tools", code="missing_required_parameter")
+        if function.get("parameters") is not None and not isinstance(function["parameters"], dict):
+            raise RefusedError("Input should be a valid dictionary", kind="schema", param="tools")
 
 
 def check_model(body: Mapping[str, Any], served: Served) -> None:

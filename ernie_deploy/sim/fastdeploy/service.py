@@ -19,6 +19,10 @@ from ernie_deploy.sim.fastdeploy.wire import Reply, Request
 
 METHODS = ("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH")
 HTML = b"<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>"
+PAGE = b"<!DOCTYPE html><title>Welcome</title><p>It works!</p>"
+BACK_DOOR = "/invocations"
+# A name that cannot exist: nobody is to be found there.
+ELSEWHERE = "http://elsewhere.invalid"
 
 
 class Service:
@@ -59,27 +63,46 @@ class Service:
             await reply.json(404, {"detail": "Not Found"})
 
     async def _route(self, request: Request, reply: Reply) -> None:
-        is_guarded = request.path.startswith("/v1")
+        holding = self.faults.holding()
+        path = CHAT if request.path == BACK_DOOR and "back-door" in holding else request.path
+        is_guarded = request.path.startswith("/v1") or "key-everywhere" in holding
         if is_guarded and request.method != "OPTIONS" and not self._may_enter(request):
-            await reply.json(*refusals.UNAUTHORIZED)
-        elif self.faults.on("html"):
+            await self._turn_away(request, reply)
+        elif "html" in holding:
             await reply.send(502, HTML, "text/html")
+        elif "redirects" in holding and is_guarded:
+            await reply.redirect(f"{ELSEWHERE}{request.path}")
         elif is_guarded and await self._disturb(reply):
             return
-        elif request.path in (CHAT, COMPLETIONS):
-            await self._completions.answer(request, reply)
-        elif self._has_metrics and request.method == "GET" and await self._views.expose(request, reply):
+        elif path in (CHAT, COMPLETIONS):
+            await self._completions.answer(request._replace(path=path), reply)
+        elif request.method == "GET" and await self._expose(request, reply):
             return
         elif not await self._views.answer(request, reply):
-            await reply.json(404, {"detail": "Not Found"})
+            if "catch-all" in holding:
+                await reply.send(200, PAGE, "text/html")
+            else:
+                await reply.json(404, {"detail": "Not Found"})
+
+    async def _expose(self, request: Request, reply: Reply) -> bool:
+        is_open = request.path == "/config-info" and self.faults.on("config-info-open")
+        return bool(self._has_metrics or is_open) and await self._views.expose(request, reply)
 
     def _may_enter(self, request: Request) -> bool:
-        if not self._keys:
+        if not self._keys or self.faults.on("key-not-checked"):
             return True
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if token and self.faults.on("any-key-fits"):
+            return True
         given = hashlib.sha256(token.encode("latin-1", errors="replace")).digest()
         fits = [hmac.compare_digest(given, key) for key in self._keys]
         return scheme.lower() == "bearer" and any(fits)
+
+    async def _turn_away(self, request: Request, reply: Reply) -> None:
+        status, body = refusals.UNAUTHORIZED
+        if self.faults.on("key-echoed"):
+            body = {"error": f"Unauthorized: {request.headers.get('authorization', '')}"}
+        await reply.json(500 if self.faults.on("wrong-key-500") else status, body)
 
     async def _disturb(self, reply: Reply) -> bool:
         """Faults that answer everything under /v1 the same way."""

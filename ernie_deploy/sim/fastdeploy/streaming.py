@@ -1,12 +1,14 @@
 """One streamed answer: its events, its quirks, and the faults that strike in the middle of it."""
 
 import time
-from collections.abc import AsyncIterator, Callable
+import uuid
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from ernie_deploy.sim.fastdeploy import refusals, replies
 from ernie_deploy.sim.fastdeploy.chat_request import ChatRequest
+from ernie_deploy.sim.fastdeploy.disorder import COLLECTED, Disorder
 from ernie_deploy.sim.fastdeploy.faults import Faults
 from ernie_deploy.sim.fastdeploy.parsers import Parsers, StreamParser
 from ernie_deploy.sim.fastdeploy.refusals import RefusedError
@@ -24,7 +26,7 @@ class Answering(Protocol):
     def stops_with_its_client(self) -> bool:
         """Whether generating ends when nobody listens any more."""
 
-    def parsers_now(self) -> Parsers:
+    def parsers_now(self, *, is_stream: bool) -> Parsers:
         """The parsers that are at work."""
 
     def tokens(
@@ -45,22 +47,22 @@ class Stream:
         self._began = time.monotonic()
         self._is_heard = True
 
-    async def run(self, words: list[str], finish: str, counted: Json, is_gone: Callable[[], bool]) -> None:
-        """An error after the first event comes as an event, with HTTP 200."""
-        parser = StreamParser(self._service.parsers_now())
+    async def run(self, words: list[str], finish: str, counted: Json | None, is_gone: Callable[[], bool]) -> None:
+        """An error after the first event comes as an event, with HTTP 200. counted: None when usage is not told."""
+        holding = self._service.faults.holding()
+        parser = StreamParser(self._service.parsers_now(is_stream=True))
         await self._reply.begin_stream()
         if self._is_chat:
             await self._write(replies.first_event(self._head, counted if self._asked.continuous_usage else None))
         held: list[Json] = []
-        number = 0
+        disorder = Disorder(holding)
         try:
             async with self._service.tokens(self._asked, words, is_gone) as generated:
                 async for word in generated:
-                    if await self._break(number):
+                    if await self._break(disorder.words):
                         return
-                    number += 1
-                    held += parser.feed(word) if self._is_chat else ({"text": word},)
-                    if not self._service.faults.on("one-chunk"):
+                    held += disorder.disturbed(parser.feed(word)) if self._is_chat else ({"text": word},)
+                    if not COLLECTED & holding:
                         # The last one waits: it carries the finish reason.
                         for delta in held[:-1]:
                             await self._send(delta, None, counted)
@@ -69,11 +71,22 @@ class Stream:
             await self._fail(error)
             return
         finish = "tool_calls" if parser.has_called and finish == "stop" else finish
-        await self._send(_together(held) if held else {"content": ""}, finish, counted)
-        if self._asked.include_usage:
+        for delta in disorder.ordered(held)[:-1]:
+            await self._send(delta, None, counted)
+        if "usage-early" in holding and counted:
             await self._write(replies.usage_event(self._head, counted))
-        if not self._service.faults.on("no-done"):
+        last = disorder.ordered(held)[-1:] or [{"content": ""}]
+        await self._send(last[0], None if "no-finish" in holding else finish, counted)
+        await self._end(counted, holding)
+
+    async def _end(self, counted: Json | None, holding: Collection[str]) -> None:
+        """What comes after the last token."""
+        if self._asked.include_usage and counted and "usage-early" not in holding:
+            await self._write(replies.usage_event(self._head, counted))
+        if "no-done" not in holding:
             await self._write(replies.DONE)
+        if "data-after-done" in holding:
+            await self._send({"content": " And so on."}, None, counted)
         await self._reply.end_stream()
 
     async def _break(self, number: int) -> bool:
@@ -93,7 +106,9 @@ class Stream:
         await self._write(replies.event({"error": refusals.body_of(error)}))
         await self._reply.end_stream()
 
-    async def _send(self, delta: Json, finish: str | None, counted: Json) -> None:
+    async def _send(self, delta: Json, finish: str | None, counted: Json | None) -> None:
+        if self._service.faults.on("ids-change"):
+            self._head = {**self._head, "id": f"chatcmpl-{uuid.uuid4()}"}
         if self._is_chat:
             now = counted if self._asked.continuous_usage else None
             await self._write(replies.delta_event(self._head, delta, self._began, finish, now))
@@ -110,12 +125,3 @@ class Stream:
             if self._service.stops_with_its_client:
                 raise
             self._is_heard = False
-
-
-def _together(deltas: list[Json]) -> Json:
-    """Many deltas as one."""
-    whole: Json = {}
-    for delta in deltas:
-        for key, value in delta.items():
-            whole[key] = whole[key] + value if key in whole else value
-    return whole

@@ -3,7 +3,9 @@
 import re
 from typing import Final
 
-PIECES: Final = re.compile(r"\n|</?\w+>| ?[^\s<]+|\s|<")
+# Signs that stand for a word or a thing are tokens of their own: Chinese, Japanese, emoji.
+SIGNS: Final = "\u2e80-\u9fff\uff00-\uffef\U00010000-\U0010ffff"
+PIECES: Final = re.compile(rf"\n|</?\w+>| ?[^\s<{SIGNS}]+|[{SIGNS}]|\s|<")
 # Longer than any context; a prompt of 100 MB would take minutes and gigabytes.
 MOST_COUNTED: Final = 1 << 20
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ernie_deploy.sim.fastdeploy import refusals
 from ernie_deploy.sim.fastdeploy.faults import Armed, Faults
-from ernie_deploy.sim.fastdeploy.metrics import Counted
+from ernie_deploy.sim.fastdeploy.metrics import PREFIX, Counted
 from ernie_deploy.sim.fastdeploy.places import Places
 from ernie_deploy.sim.fastdeploy.refusals import RefusedError
 from ernie_deploy.sim.fastdeploy.setup import Setup
@@ -111,7 +111,7 @@ class Views:
         model = {"id": self.model_name(), "object": "model", "created": self._began,
                  "owned_by": "FastDeploy (simulated)", "root": str(self.setup.values["model"]), "parent": None,
                  "max_model_len": self.setup.served.max_model_len, "permission": [permission]}  # fmt: skip
-        return {"object": "list", "data": [model]}
+        return {"object": "list", "data": [] if self.faults.on("models-empty") else [model]}
 
     def _openapi(self) -> Json:
         info = {"title": "FastAPI (simulated FastDeploy)", "version": self.setup.era.asked}
@@ -139,5 +139,6 @@ class Views:
             "free_gpu_block_num": blocks - used, "available_gpu_block_num": blocks - used,
             "available_gpu_resource": (blocks - used) / blocks, "gpu_cache_usage_perc": used / blocks,
         }  # fmt: skip
-        self._frozen = self.counted.text(gauges, {"block_size": str(size), "num_gpu_blocks": str(blocks)})
+        text = self.counted.text(gauges, {"block_size": str(size), "num_gpu_blocks": str(blocks)})
+        self._frozen = text.replace(PREFIX, "engine_") if self.faults.on("metrics-renamed") else text
         return self._frozen

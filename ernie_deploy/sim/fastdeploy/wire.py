@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+from ernie_deploy.sim.fastdeploy.era import Era
+
 MOST_HEAD_BYTES = 64 << 10
 MOST_BODY_BYTES = 128 << 20
 
@@ -14,6 +16,11 @@ MOST_BODY_BYTES = 128 << 20
 def encoded(document: Any) -> bytes:
     """As JSON. Half of a surrogate pair, which JSON can carry and UTF-8 cannot, goes back as it came."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace")
+
+
+def signature(era: Era) -> Mapping[str, str]:
+    """The headers by which every answer names itself."""
+    return {"server": "ernie-deploy-simulator", "x-simulated": f"fastdeploy/{era.asked}"}
 
 
 class Request(NamedTuple):
@@ -77,6 +84,10 @@ class Reply:
 
     async def json(self, status: int, document: Any) -> None:
         await self.send(status, encoded(document))
+
+    async def redirect(self, url: str) -> None:
+        """Send the client to another place."""
+        await self._head(307, {"content-length": "0", "location": url})
 
     async def begin_stream(self) -> None:
         """Who knows no chunks is told the end by closing."""
