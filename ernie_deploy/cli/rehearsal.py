@@ -76,7 +76,8 @@ def smoke(made: Planned, *, as_json: bool) -> "Report":
     from ernie_deploy.cli import smoking
     from ernie_deploy.serve.service import address_of
 
-    report = smoking.probe(address_of(made.launch, os.environ), "rehearsal", None, only=(), skip=())
+    wanted = smoking.known_of(made.launch, made.plan, smoking.Wanted(expect="rehearsal"))
+    report = smoking.probe(address_of(made.launch, os.environ), wanted)
     smoking.show(report, as_json=as_json)
     return report
 

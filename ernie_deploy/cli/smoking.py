@@ -1,59 +1,259 @@
 """Running the smoke probes and showing what they found."""
 
+import contextlib
 import random
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import NamedTuple, TypeVar, get_args
 
 from ernie_deploy import __version__, report
 from ernie_deploy.cli import ui
+from ernie_deploy.cli.asking import address
+from ernie_deploy.cli.stages import named, store_of
 from ernie_deploy.client import Client, Endpoint
-from ernie_deploy.errors import UsageError, VerifyError
+from ernie_deploy.client.http import http_wire
+from ernie_deploy.client.metrics import counters
+from ernie_deploy.client.recorded import KEY_OF_A_REPLAY, Told
+from ernie_deploy.client.recording import Recorder
+from ernie_deploy.client.replay import open_recording
+from ernie_deploy.client.wire import Wire
+from ernie_deploy.engines.base import Launch
+from ernie_deploy.errors import EngineError, UsageError, UserInterruptError, VerifyError
 from ernie_deploy.files import write_atomically
-from ernie_deploy.smoke.base import Profile, Target, run, why_failed
-from ernie_deploy.smoke.detect import detect, is_simulated
+from ernie_deploy.plan.values import Plan
+from ernie_deploy.serve.service import metrics_elsewhere
+from ernie_deploy.smoke.base import Tier
+from ernie_deploy.smoke.detect import detect, is_simulated, longest_request
 from ernie_deploy.smoke.registry import PROBES
+from ernie_deploy.smoke.run import interrupted, is_left_out, require_budget, run, select, why_failed
+from ernie_deploy.smoke.target import Profile, Target
+
+Word = TypeVar("Word", bound=str)
 
 REHEARSAL_MODEL = "ernie-rehearsal"
+LOOK_S = 10.0
 
 
-PROFILES: tuple[Profile, ...] = ("contract", "rehearsal", "model")
+class Wanted(NamedTuple):
+    """How to probe, and what is known of the service. What is None or 0 is found out or left to the profile."""
+
+    expect: Profile | None = None
+    tier: Tier = "full"
+    only: Collection[str] = ()
+    skip: Collection[str] = ()
+    seed: int | None = None
+    max_tokens: int = 0
+    timeout_s: float = 120.0
+    retries: int = 0
+    metrics_url: str | None = None
+    max_model_len: int | None = None
+    max_num_seqs: int | None = None
+
+
+def one_of(flag: str, asked: str, known: tuple[Word, ...]) -> Word:
+    """The word among those that are known. Raises UsageError."""
+    found = [word for word in known if word == asked]
+    if not found:
+        raise UsageError(f"{flag} {asked}: there is no such word", hint=f"{flag} {' or '.join(known)}")
+    return found[0]
 
 
 def profile(asked: str | None) -> Profile | None:
     """The profile of that name; None leaves it to the model that answers."""
-    if asked is None:
-        return None
-    found = [known for known in PROFILES if known == asked]
-    if not found:
-        raise UsageError(f"--expect {asked}: there is no such profile", hint=", ".join(PROFILES))
-    return found[0]
+    return None if asked is None else one_of("--expect", asked, get_args(Profile))
+
+
+def tier(asked: str) -> Tier:
+    return one_of("--tier", asked, get_args(Tier))
+
+
+def verdicts(asked: Collection[str]) -> tuple[report.Verdict, ...]:
+    """What --fail-on names, beside a failure."""
+    known: tuple[report.Verdict, ...] = ("fail", "unsupported", "skip")
+    return tuple(one_of("--fail-on", word, known) for word in asked)
+
+
+def list_probes(*, as_json: bool) -> None:
+    rows = [(one.id, one.tier, ", ".join(one.needs), one.title) for one in PROBES]
+    ui.listing(("probe", "tier", "needs", "what a pass proves"), rows, as_json=as_json)
+
+
+def probe_service(
+    name: str | None, url: str | None, model: str | None, cacert: Path | None, wanted: Wanted, record: Path | None
+) -> report.Report:
+    """Probe the deployed service, or the one at `url`; what a deployment knows of itself need not be said."""
+    found = address(name, url, model, cacert)
+    deployed = None if url else store_of(named(name)).read()
+    told = with_seed(known_of(deployed.launch, deployed.plan, wanted) if deployed else wanted, found)
+    if record is None:
+        return probe(found, told)
+    recorder = Recorder(record, as_told(told, found), found.api_key)
+    try:
+        return probe(found, told, lambda endpoint: recorder.around(http_wire(endpoint)))
+    finally:
+        recorder.close()
+        recorder.require_complete()
+
+
+def judge_again(folder: Path, wanted: Wanted, other: Mapping[str, object]) -> report.Report:
+    """Judge a recording as it was asked, or a part of it. Raises UsageError."""
+    given = [flag for flag, value in other.items() if value is not None]
+    if given:
+        raise UsageError(f"--replay asks nobody, so {given[0]} means nothing", hint=f"leave out {given[0]}")
+    recording = open_recording(folder)
+    if wanted.expect and wanted.expect != recording.told.profile:
+        raise UsageError(
+            f"--expect {wanted.expect}: {folder} was recorded with --expect {recording.told.profile}",
+            hint="another profile asks otherwise; record again with it",
+        )
+    for warning in recording.warnings:
+        ui.say(f"warning: {warning}")
+    told = recording.told
+    ui.say(f"judging again what {told.base_url} answered at {told.started}; nobody is asked")
+    again = Wanted(
+        expect=profile(told.profile),
+        tier=tier(told.tier),
+        only=wanted.only or told.only,
+        skip=(*told.skip, *wanted.skip),
+        seed=told.seed,
+        max_tokens=told.max_tokens,
+        timeout_s=told.timeout_s,
+        retries=told.retries,
+        metrics_url=told.metrics_url,
+        max_model_len=told.max_model_len,
+        max_num_seqs=told.max_num_seqs,
+    )
+    key = KEY_OF_A_REPLAY if told.has_key else ""
+    endpoint = Endpoint(told.base_url, told.model, key)
+    return probe(endpoint, again, lambda _endpoint: recording.wire, now=recording.now, recorded=recording.asked)
+
+
+def with_seed(wanted: Wanted, found: Endpoint) -> Wanted:
+    """With a seed and a profile, where none was asked for: the rehearsal model is held to its exact words."""
+    seed = random.SystemRandom().randrange(1 << 31) if wanted.seed is None else wanted.seed
+    expect: Profile = wanted.expect or ("rehearsal" if found.model == REHEARSAL_MODEL else "model")
+    return wanted._replace(seed=seed, expect=expect)
+
+
+def as_told(wanted: Wanted, found: Endpoint) -> Told:
+    return Told(
+        version=__version__,
+        base_url=found.base_url,
+        model=found.model,
+        seed=wanted.seed or 0,
+        profile=wanted.expect or "",
+        tier=wanted.tier,
+        has_key=bool(found.api_key),
+        only=tuple(wanted.only),
+        skip=tuple(wanted.skip),
+        max_tokens=wanted.max_tokens,
+        timeout_s=wanted.timeout_s,
+        retries=wanted.retries,
+        metrics_url=wanted.metrics_url,
+        max_model_len=wanted.max_model_len,
+        max_num_seqs=wanted.max_num_seqs,
+        started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    )
+
+
+def known_of(launch: Launch, plan: Plan, wanted: Wanted) -> Wanted:
+    """With what a deployment says of itself, where nothing else was said."""
+    return wanted._replace(
+        metrics_url=wanted.metrics_url or metrics_elsewhere(launch),
+        max_model_len=wanted.max_model_len or plan.max_model_len.value,
+        max_num_seqs=wanted.max_num_seqs or plan.max_num_seqs.value,
+    )
 
 
 def probe(
-    address: Endpoint, expected: Profile | None, seed: int | None, *, only: Collection[str], skip: Collection[str]
+    found: Endpoint,
+    wanted: Wanted,
+    wire_of: Callable[[Endpoint], Wire] = http_wire,
+    *,
+    now: Callable[[], float] = time.monotonic,
+    recorded: Collection[str] | None = None,
 ) -> report.Report:
-    """Run the probes against an address. Without a profile the rehearsal model is held to its exact words."""
-    seed = random.SystemRandom().randrange(1 << 31) if seed is None else seed
-    ui.say(f"pictures are drawn with --seed {seed}")
-    with Client(address) as client:
+    """Run the probes against an address.
+
+    What was found is not lost on Ctrl-C: the probes that it did not come to are shown as not run.
+    """
+    wanted = with_seed(wanted, found)
+    seed, expect = wanted.seed or 0, wanted.expect or "model"
+    chosen = select(PROBES, tier=wanted.tier, only=wanted.only, skip=wanted.skip)
+    require_budget(PROBES, chosen, expect, wanted.max_tokens)
+    ui.say(f"expecting {expect}; pictures are drawn with --seed {seed}")
+    with Client(found, wire=wire_of(found), label="look") as client, contextlib.ExitStack() as opened:
         engine = detect(client)
-        told = f"{engine} (simulated)" if is_simulated(client) else engine
-        if told != engine:
+        simulated = is_simulated(client)
+        if simulated:
             ui.say(f"{engine} is SIMULATED here: no engine and no model answer")
-        chosen: Profile = expected or ("rehearsal" if address.model == REHEARSAL_MODEL else "model")
-        target = Target(client, engine, chosen, random.Random(seed))
-        cases = run(PROBES, target, only=only, skip=skip)
+        target = Target(
+            client,
+            engine,
+            expect,
+            seed,
+            max_tokens=wanted.max_tokens,
+            timeout_s=wanted.timeout_s,
+            max_model_len=wanted.max_model_len or longest_request(client),
+            max_num_seqs=wanted.max_num_seqs,
+            metrics=metrics_of(client, wanted.metrics_url, wire_of, opened),
+            is_simulated=simulated,
+            now=now,
+        )
+        cases: list[report.Case] = []
+        was_interrupted = False
+        try:
+            for case in run(PROBES, target, chosen, retries=wanted.retries, recorded=recorded):
+                cases.append(case)
+                ui.progress(f"{len(cases)} of {len(PROBES)}  {case.verdict:<11} {case.id}")
+        except KeyboardInterrupt:
+            was_interrupted = True
+            cases += interrupted(PROBES, cases)
     created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return report.Report("ernie-deploy smoke", __version__, address.base_url, told, address.model, cases, created)
+    told = f"{engine} (simulated)" if simulated else engine
+    return report.Report(
+        "ernie-deploy smoke",
+        __version__,
+        found.base_url,
+        told,
+        found.model,
+        tuple(cases),
+        created,
+        seed=seed,
+        profile=expect,
+        tier=wanted.tier,
+        is_simulated=simulated,
+        was_interrupted=was_interrupted,
+    )
 
 
-def write(found: report.Report, *, junit: Path | None, markdown: Path | None) -> None:
-    """Write the report files that were asked for."""
-    for path, text in ((junit, report.as_junit(found)), (markdown, report.as_markdown(found))):
+def metrics_of(
+    client: Client, url: str | None, wire_of: Callable[[Endpoint], Wire], opened: contextlib.ExitStack
+) -> Client | None:
+    """Whoever serves the metrics: the address that was named, or the service itself when it has some."""
+    if url is not None:
+        elsewhere = Endpoint(url)
+        return opened.enter_context(Client(elsewhere, wire=wire_of(elsewhere)))
+    try:
+        answer = client.get("/metrics", total_s=LOOK_S)
+    except EngineError:
+        return None
+    return client if answer.status == 200 and counters(answer.text) else None
+
+
+def write(found: report.Report, files: Mapping[str, Path | None]) -> None:
+    """Write the report files that were asked for, by the name of their format."""
+    writers = {
+        "junit": report.as_junit,
+        "ctrf": report.as_ctrf,
+        "markdown": report.as_markdown,
+        "html": report.as_html,
+    }
+    for name, path in files.items():
         if path:
             try:
-                write_atomically(path, text)
+                write_atomically(path, writers[name](found))
             except OSError as error:
                 raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
 
@@ -63,9 +263,15 @@ def show(found: report.Report, *, as_json: bool) -> None:
     if as_json:
         ui.out(report.as_json(found).rstrip())
         return
-    rows = [(case.id, case.verdict, f"{case.seconds:.2f} s", in_words(case)) for case in found.cases]
+    chosen = [case for case in found.cases if not is_left_out(case)]
+    rows = [(case.id, case.verdict, f"{case.seconds:.2f} s", in_words(case)) for case in chosen]
     ui.table(("probe", "verdict", "time", "what was found"), rows, status_column=1)
-    ui.say(", ".join(f"{number} {verdict}" for verdict, number in report.summary(found.cases).items() if number))
+    for case in found.cases:
+        if case.verdict == "fail" and case.hint:
+            ui.say(f"{case.id}: {case.hint}")
+    counts = [f"{number} {verdict}" for verdict, number in report.summary(chosen).items() if number]
+    rest = len(found.cases) - len(chosen)
+    ui.say(", ".join(counts) + (f"; {rest} of {len(found.cases)} probes were left out" if rest else ""))
 
 
 def in_words(case: report.Case) -> str:
@@ -73,8 +279,10 @@ def in_words(case: report.Case) -> str:
     return f"{case.message} ({case.reference})" if case.reference else case.message
 
 
-def require_success(found: report.Report) -> None:
-    """Raise VerifyError when a probe failed, or when none passed."""
-    why = why_failed(found.cases)
+def require_success(found: report.Report, fail_on: Collection[str] = ()) -> None:
+    """Raise VerifyError when a probe failed, when none passed, or for another verdict that was not to be."""
+    if found.was_interrupted:
+        raise UserInterruptError("interrupted", hint="the reports show what was found until then")
+    why = why_failed(found.cases, fail_on)
     if why:
-        raise VerifyError(why, hint="see what was asked and answered with: ernie-deploy smoke --json")
+        raise VerifyError(why, hint="see what was asked and answered with: ernie-deploy smoke --html smoke.html")

@@ -48,6 +48,12 @@ def say(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
+def progress(text: str) -> None:
+    """What is being done, where somebody watches; a log needs the result only."""
+    if sys.stderr.isatty():
+        say(text)
+
+
 def processes(count: int) -> str:
     """`1 process`, `2 processes`."""
     return "1 process" if count == 1 else f"{count} processes"

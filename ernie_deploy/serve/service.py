@@ -121,8 +121,13 @@ class Counting:
 
 def metrics_url(launch: Launch) -> str:
     """Where the counters are: on a port of their own, or on that of the service."""
+    return metrics_elsewhere(launch) or launch.base_url
+
+
+def metrics_elsewhere(launch: Launch) -> str | None:
+    """Where the counters are when they have a port of their own."""
     own = next((port.number for port in launch.ports if port.role == "metrics"), None)
-    return launch.base_url if own is None else f"{launch.base_url.rpartition(':')[0]}:{own}"
+    return None if own is None else f"{launch.base_url.rpartition(':')[0]}:{own}"
 
 
 def address_of(launch: Launch, environ: Mapping[str, str], *, read_s: float = 120.0) -> Address:

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from ernie_deploy.client import Client
-from ernie_deploy.errors import EngineError
+from ernie_deploy.errors import EngineError, VerifyError
 
 EngineName = Literal["fastdeploy", "vllm", "transformers", "unknown"]
 
@@ -38,6 +38,15 @@ def is_simulated(client: Client) -> bool:
         return any("(simulated)" in owner for owner in _owners(client))
     except EngineError:
         return False
+
+
+def longest_request(client: Client) -> int | None:
+    """`max_model_len` in tokens as the service lists it for the model that is asked."""
+    try:
+        listed = client.models(total_s=DEADLINE_S)
+    except (EngineError, VerifyError):
+        return None
+    return next((model.max_model_len for model in listed if model.id == client.endpoint.model), None)
 
 
 def _owners(client: Client) -> set[str]:

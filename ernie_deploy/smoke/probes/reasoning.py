@@ -6,8 +6,9 @@ import msgspec
 
 from ernie_deploy.client import Answer
 from ernie_deploy.rehearsal.grammar import TEXT_QA
-from ernie_deploy.smoke.base import Judgement, Probe, Target, exchange
-from ernie_deploy.smoke.text import why_empty
+from ernie_deploy.smoke.base import Judgement, Probe, failed, passed, skipped
+from ernie_deploy.smoke.probes.text import why_empty
+from ernie_deploy.smoke.target import Target
 
 QUESTION = TEXT_QA[2]
 PARSER = "start the engine with its reasoning parser: ernie-45-vl-thinking (FastDeploy), ernie45 (vLLM)"
@@ -22,20 +23,19 @@ def judge(target: Target) -> Judgement:
 
 
 def _judge_one(target: Target, answer: Answer) -> Judgement:
-    evidence = exchange(QUESTION.prompt, answer)
     if re.search(r"</?think>", answer.content + answer.reasoning):
-        return Judgement("fail", "a <think> marker is in the text", hint=PARSER, evidence=evidence)
+        return failed("a <think> marker is in the text", hint=PARSER)
     if why := why_empty(answer):
-        return Judgement("fail", why, hint="raise max_tokens", evidence=evidence)
+        return failed(why, hint="raise max_tokens")
     if not answer.reasoning and target.profile == "contract":
         message = "no reasoning came; a contract does not ask for a thinking model"
-        return Judgement("skip", message, evidence=evidence)
+        return skipped(message)
     if not answer.reasoning:
-        return Judgement("fail", "no reasoning came", hint=PARSER, evidence=evidence)
+        return failed("no reasoning came", hint=PARSER)
     if target.profile == "rehearsal" and answer.reasoning != QUESTION.thought:
         message = f"expected the thought {QUESTION.thought!r}, got {answer.reasoning[:200]!r}"
-        return Judgement("fail", message, evidence=evidence)
-    return Judgement("pass", "the thought and the answer are apart", evidence=evidence)
+        return failed(message)
+    return passed("the thought and the answer are apart")
 
 
-PROBE = Probe("reasoning", "the thought and the answer come apart", "answers", judge)
+PROBE = Probe("reasoning", "the thought and the answer come apart", "fast", judge, needs=("thinking",))

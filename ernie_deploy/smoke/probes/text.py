@@ -2,7 +2,8 @@
 
 from ernie_deploy.client import Answer
 from ernie_deploy.rehearsal.grammar import TEXT_QA
-from ernie_deploy.smoke.base import Judgement, Probe, Target, exchange
+from ernie_deploy.smoke.base import Judgement, Probe
+from ernie_deploy.smoke.target import Target
 
 ADDITION = TEXT_QA[1]
 """The one question of the list to which the real model can give only one answer."""
@@ -12,14 +13,13 @@ def judge(target: Target) -> Judgement:
     asked = TEXT_QA if target.profile == "rehearsal" else (ADDITION,)
     for question in asked:
         answer = target.chat(question.prompt)
-        evidence = exchange(question.prompt, answer)
         if why := why_empty(answer):
-            return Judgement("fail", why, hint="raise max_tokens or look at the parsers", evidence=evidence)
+            return Judgement("fail", why, hint="raise max_tokens or look at the parsers")
         if why := _why_wrong(target, question.answer, answer.content):
-            return Judgement("fail", f"{question.prompt!r}: {why}", evidence=evidence)
+            return Judgement("fail", f"{question.prompt!r}: {why}")
     count = f"{len(asked)} questions" if len(asked) > 1 else repr(asked[0].prompt)
     said = "answered" if target.profile == "contract" else "answered right"
-    return Judgement("pass", f"{count} {said}", evidence=evidence)
+    return Judgement("pass", f"{count} {said}")
 
 
 def why_empty(answer: Answer) -> str | None:
@@ -44,4 +44,4 @@ def _why_wrong(target: Target, expected: str, content: str) -> str | None:
     return None
 
 
-PROBE = Probe("text", "a question gets an answer", "answers", judge)
+PROBE = Probe("text", "a question gets an answer", "fast", judge, needs=("chat",))

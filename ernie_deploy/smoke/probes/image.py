@@ -2,9 +2,10 @@
 
 from ernie_deploy.client import Answer, image_part
 from ernie_deploy.rehearsal.grammar import COLOUR_QUESTIONS, COLOURS, colour_named
-from ernie_deploy.smoke.base import Judgement, Probe, Target, exchange
+from ernie_deploy.smoke.base import Judgement, Probe, skipped
 from ernie_deploy.smoke.pictures import colour_field
-from ernie_deploy.smoke.text import why_empty
+from ernie_deploy.smoke.probes.text import why_empty
+from ernie_deploy.smoke.target import Target
 
 QUESTION = COLOUR_QUESTIONS[0]
 PLAIN_COLOURS = ("red", "green", "blue", "yellow")
@@ -16,15 +17,13 @@ def judge(target: Target) -> Judgement:
     for colour in target.rng.sample(names, 2):
         picture = colour_field(colour, target.rng)
         answer = target.chat([image_part(picture), {"type": "text", "text": QUESTION}])
-        evidence = {"picture": f"{colour}, {len(picture)} bytes of PNG", **exchange(QUESTION, answer)}
         why = why_empty(answer) or _why_unseen(target, answer) or _why_wrong(target, colour, answer.content)
         if why:
-            return Judgement("fail", why, evidence=evidence)
+            return Judgement("fail", why)
     how = _proof(target, answer)
     if how is None:
-        reference = "the answers carry no token counts, and the contract profile does not judge the words"
-        return Judgement("unsupported", "whether the picture was used cannot be told", reference=reference)
-    return Judgement("pass", how, evidence=evidence)
+        return skipped("the answers carry no token counts, and a contract does not judge the words")
+    return Judgement("pass", how)
 
 
 def _why_unseen(target: Target, answer: Answer) -> str | None:
@@ -55,4 +54,4 @@ def _proof(target: Target, answer: Answer) -> str | None:
     return "a picture costs prompt tokens" if answer.usage.prompt_tokens is not None else None
 
 
-PROBE = Probe("image", "a picture drawn now is really looked at", "abilities", judge)
+PROBE = Probe("image", "a picture drawn now is really looked at", "fast", judge, needs=("vision",))

@@ -2,23 +2,23 @@
 
 from ernie_deploy.client import Answer
 from ernie_deploy.rehearsal.grammar import TEXT_QA
-from ernie_deploy.smoke.base import Judgement, Probe, Target, exchange
-from ernie_deploy.smoke.text import why_empty
+from ernie_deploy.smoke.base import Judgement, Probe
+from ernie_deploy.smoke.probes.text import why_empty
+from ernie_deploy.smoke.target import Target
 
 QUESTION = TEXT_QA[2].prompt
 
 
 def judge(target: Target) -> Judgement:
     streamed = target.stream(QUESTION)
-    evidence = exchange(QUESTION, streamed)
     why = why_empty(streamed) or _why_not_a_stream(target, streamed) or _why_different(target, streamed)
     if why:
-        return Judgement("fail", why, evidence=evidence)
+        return Judgement("fail", why)
     first_ms = 1000 * (streamed.ttft_s or 0)
     message = f"{streamed.chunks} chunks, the first after {first_ms:.0f} ms"
     if not streamed.saw_done:
         message += "; it ends without [DONE], as transformers serve always does"
-    return Judgement("pass", message, evidence=evidence)
+    return Judgement("pass", message)
 
 
 def _why_not_a_stream(target: Target, streamed: Answer) -> str | None:
@@ -44,4 +44,4 @@ def _why_different(target: Target, streamed: Answer) -> str | None:
     return None
 
 
-PROBE = Probe("streaming", "a stream brings the same answer piece by piece", "answers", judge)
+PROBE = Probe("streaming", "a stream brings the same answer piece by piece", "fast", judge, needs=("chat",))

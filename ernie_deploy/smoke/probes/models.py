@@ -2,17 +2,15 @@
 
 from ernie_deploy.client import server_message
 from ernie_deploy.errors import VerifyError
-from ernie_deploy.smoke.base import Judgement, Probe, Target
-
-TRANSFORMERS = (
-    "transformers serve lists only models of its cache, never a local folder, and answers 500 without a cache"
-)
+from ernie_deploy.smoke.base import Judgement, Probe
+from ernie_deploy.smoke.known_limits import why_unsupported
+from ernie_deploy.smoke.target import Target
 
 
 def judge(target: Target) -> Judgement:
     if target.engine == "transformers":
         return _judge_transformers(target)
-    served = target.client.models(total_s=target.remaining_s())
+    served = target.models()
     names = [model.id for model in served]
     evidence: dict[str, object] = {"models": names}
     match = next((model for model in served if model.id == target.model), None)
@@ -30,15 +28,23 @@ def judge(target: Target) -> Judgement:
 
 def _judge_transformers(target: Target) -> Judgement:
     try:
-        served = target.client.models(total_s=target.remaining_s())
+        served = target.models()
     except VerifyError as error:
-        answer = target.client.get("/v1/models", total_s=target.remaining_s())
+        answer = target.get("/v1/models")
         if answer.status != 500:
             raise
-        return Judgement("unsupported", server_message(answer) or error.message, reference=TRANSFORMERS)
+        return Judgement(
+            "unsupported",
+            server_message(answer) or error.message,
+            reference=why_unsupported("transformers", "models-not-listed") or "",
+        )
     if any(model.id == target.model for model in served):
         return Judgement("pass", f"{target.model} is served")
-    return Judgement("unsupported", f"the served model {target.model!r} is not listed", reference=TRANSFORMERS)
+    return Judgement(
+        "unsupported",
+        f"the served model {target.model!r} is not listed",
+        reference=why_unsupported("transformers", "models-not-listed") or "",
+    )
 
 
-PROBE = Probe("models", "the model is listed under the name that clients use", "alive", judge)
+PROBE = Probe("models", "the model is listed under the name that clients use", "fast", judge)

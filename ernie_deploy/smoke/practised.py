@@ -1,0 +1,41 @@
+"""Which abilities the rehearsal model needs for a probe. What it has not learnt is not asked of it: it would guess."""
+
+from collections.abc import Mapping, Set
+from types import MappingProxyType
+from typing import Final
+
+NEEDED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "thinking-off": ("no_thinking",),
+        "system-prompt": ("secret",),
+        "multi-turn": ("remember", "secret"),
+        "needle": ("secret",),
+        "unicode-chinese": ("chinese",),
+        "unicode-persian": ("persian",),
+        "image-digit": ("sum",),
+        "two-images": ("two_pictures",),
+        "chart-tallest": ("chart",),
+        "chart-value": ("chart",),
+        "stem-sum": ("sum",),
+        "grounding": ("ground",),
+        "grounding-named": ("ground_named",),
+        "grounding-scale": ("ground",),
+        "video-order": ("video",),
+        "video-event": ("video_event",),
+        "tool-call": ("zoom",),
+        "tool-stream": ("zoom",),
+        "tool-result": ("search", "searched"),
+        "tool-unused": ("tool_unused",),
+        "two-calls": ("two_calls",),
+        "two-calls-stream": ("two_calls",),
+        "zoom-loop": ("small_print", "small_print_read"),
+        "image-search": ("search", "searched"),
+    }
+)
+"""From the id of a probe to abilities of the model card."""
+
+
+def why_not_learnt(probe: str, learnt: Set[str]) -> str | None:
+    """The reason why the rehearsal model cannot be asked; None when it has learnt what the probe needs."""
+    missing = [ability for ability in NEEDED.get(probe, ()) if ability not in learnt]
+    return f"the rehearsal model has not learnt: {', '.join(missing)}" if missing else None

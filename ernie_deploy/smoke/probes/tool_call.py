@@ -1,0 +1,85 @@
+"""Does the model call the zoom tool, and does the call arrive as one."""
+
+import random
+from typing import NamedTuple
+
+import msgspec
+
+from ernie_deploy.client import Answer, ToolCall, image_part
+from ernie_deploy.rehearsal.grammar import (
+    QUADRANTS,
+    ZOOM_TOOL,
+    ZOOM_TOOL_NAME,
+    zoom_arguments,
+    zoom_questions,
+)
+from ernie_deploy.smoke.base import Judgement, Probe
+from ernie_deploy.smoke.pictures import colour_field
+from ernie_deploy.smoke.probes.image import PLAIN_COLOURS
+from ernie_deploy.smoke.target import Profile, Target
+
+PARSER = (
+    "start the engine with its tool parser: ernie-45-vl-thinking (FastDeploy), ernie45 and "
+    "--enable-auto-tool-choice (vLLM)"
+)
+
+
+class Zoom(NamedTuple):
+    """A picture and a question about one corner of it, which asks for the zoom tool."""
+
+    quadrant: str
+    content: list[dict[str, object]]
+    tools: tuple[dict[str, object], ...] = (ZOOM_TOOL,)
+
+    @classmethod
+    def drawn(cls, rng: random.Random) -> "Zoom":
+        quadrant = rng.choice(tuple(QUADRANTS))
+        picture = colour_field(rng.choice(PLAIN_COLOURS), rng)
+        question = zoom_questions(quadrant)[0]
+        return cls(quadrant, [dict(image_part(picture)), {"type": "text", "text": question}])
+
+
+def judge(target: Target) -> Judgement:
+    zoom = Zoom.drawn(target.rng)
+    for way, ask in (("plain", target.chat), ("streamed", target.stream)):
+        found = judge_call(target.profile, zoom.quadrant, ask(zoom.content, tools=list(zoom.tools)))
+        if found.verdict != "pass":
+            return msgspec.structs.replace(found, message=f"{way}: {found.message}")
+    return found
+
+
+def judge_call(profile: Profile, quadrant: str, answer: Answer) -> Judgement:
+    if not answer.tool_calls:
+        return judge_no_call(profile, answer)
+    why = why_wrong_call(profile, quadrant, answer.tool_calls[0])
+    if why is None and answer.finish_reason != "tool_calls":
+        why = f"a tool was called, but finish_reason is {answer.finish_reason}"
+    if why:
+        return Judgement("fail", why)
+    call = answer.tool_calls[0]
+    return Judgement("pass", f"{call.name}({call.arguments})")
+
+
+def judge_no_call(profile: Profile, answer: Answer) -> Judgement:
+    if "<tool_call>" in answer.content + answer.reasoning:
+        return Judgement("fail", "the tool call stayed text in the answer", hint=PARSER)
+    if profile == "contract":
+        return Judgement("skip", "the model called no tool; a contract does not ask it to")
+    return Judgement("fail", f"no tool was called: {answer.content[:200]!r}", hint=PARSER)
+
+
+def why_wrong_call(profile: Profile, quadrant: str, call: ToolCall) -> str | None:
+    if call.name != ZOOM_TOOL_NAME:
+        return f"the tool is called {ZOOM_TOOL_NAME}, the call says {call.name!r}"
+    if call.parsed is None:
+        return f"the arguments are not a JSON object: {call.arguments[:200]!r}"
+    expected = zoom_arguments(quadrant)
+    if profile == "rehearsal":
+        return None if call.parsed == expected else f"expected the arguments {expected}, got {call.parsed}"
+    box = call.parsed.get("bbox_2d")
+    if isinstance(box, list) and len(box) == 4 and all(isinstance(side, int | float) for side in box):
+        return None
+    return f"bbox_2d is not four numbers: {box!r}"
+
+
+PROBE = Probe("tool-call", "a tool call arrives as a tool call", "fast", judge, needs=("vision", "tools"))

@@ -1,0 +1,102 @@
+"""Fixtures for tests of a service: `pytest --ernie-endpoint http://127.0.0.1:8180` gives `ernie` and `ernie_openai`.
+
+Every pytest run of an environment with ernie-deploy loads this module, so it imports nothing before a fixture is used.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+if TYPE_CHECKING:
+    from ernie_deploy.client import Answer, Client, Endpoint
+    from ernie_deploy.report import Case
+    from ernie_deploy.smoke.target import Target
+
+KEY_VARIABLE = "ERNIE_DEPLOY_API_KEY"
+
+
+class Ernie:
+    """The service under test. `endpoint` says where it is, `client` is a client of it."""
+
+    def __init__(self, client: "Client", target: "Target") -> None:
+        self.endpoint = client.endpoint
+        self.client = client
+        self._target = target
+
+    def ask(self, question: str, *images: "str | Path | bytes", **fields: object) -> "Answer":
+        """The whole answer to a question, about pictures if there are any. Raises DeployError."""
+        from ernie_deploy.client import image_part
+
+        parts = [image_part(image) for image in images]
+        return self._target.chat([*parts, {"type": "text", "text": question}] if parts else question, **fields)
+
+    def probe(self, name: str) -> "Case":
+        """What one of the probes of `ernie-deploy smoke --list` finds."""
+        from ernie_deploy.smoke.registry import PROBES
+        from ernie_deploy.smoke.run import run, select
+
+        chosen = select(PROBES, only=[name])
+        return next(case for case in run(PROBES, self._target, chosen) if case.id == name)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("ernie-deploy", "a service of ERNIE-4.5-VL")
+    group.addoption("--ernie-endpoint", metavar="URL", help="the service that the fixture `ernie` asks")
+    group.addoption("--ernie-model", metavar="NAME", help="the name it is asked for; the first it lists otherwise")
+    group.addoption("--ernie-expect", metavar="PROFILE", default="model", help="contract, rehearsal or model")
+    group.addoption("--ernie-cacert", metavar="FILE", default="", help="the certificate of a private authority")
+
+
+@pytest.fixture(scope="session")
+def ernie(request: pytest.FixtureRequest) -> Iterator[Ernie]:
+    """The service named by --ernie-endpoint; a test that wants it is skipped without."""
+    from ernie_deploy.client import Client
+    from ernie_deploy.smoke.detect import detect, longest_request
+    from ernie_deploy.smoke.target import Target
+
+    with Client(_endpoint(request.config)) as client:
+        profile = request.config.getoption("--ernie-expect")
+        if profile not in ("contract", "rehearsal", "model"):
+            pytest.fail(f"--ernie-expect {profile}: there is contract, rehearsal and model")
+        yield Ernie(client, Target(client, detect(client), profile, max_model_len=longest_request(client)))
+
+
+@pytest.fixture(scope="session")
+def ernie_openai(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """An `openai.OpenAI` for the same service; `openai` must be installed. Its model is `ernie.endpoint.model`."""
+    from ernie_deploy.client.wire import trust
+
+    openai = pytest.importorskip("openai", reason="the fixture ernie_openai needs the package openai")
+    endpoint = _endpoint(request.config)
+    http = openai.DefaultHttpxClient(verify=trust(endpoint.base_url, endpoint.cacert), trust_env=False)
+    # A service without a key takes any, and this client insists on one.
+    with openai.OpenAI(
+        base_url=endpoint.url("/v1"), api_key=endpoint.api_key or "none", http_client=http, max_retries=0
+    ) as client:
+        yield client
+
+
+def _endpoint(config: pytest.Config) -> "Endpoint":
+    """Raises pytest's skip without an address, and its failure when the service lists no model."""
+    from ernie_deploy.client import Client, Endpoint
+
+    url = config.getoption("--ernie-endpoint")
+    if not url:
+        pytest.skip("no --ernie-endpoint URL was given")
+    endpoint = Endpoint(
+        url,
+        config.getoption("--ernie-model") or "",
+        os.environ.get(KEY_VARIABLE, ""),
+        cacert=config.getoption("--ernie-cacert"),
+    )
+    if endpoint.model:
+        return endpoint
+    with Client(endpoint) as client:
+        listed = client.models()
+    if not listed:
+        pytest.fail(f"{url} lists no model; name it with --ernie-model")
+    return msgspec.structs.replace(endpoint, model=listed[0].id)
