@@ -30,6 +30,8 @@ ENGINES = {
     "transformers": "transformers serve (CPU)",
 }
 HAVE_KEYS = ("fastdeploy", "vllm")
+# As `up` starts the real one: beside the API, /config-info would tell the key, and its probe fail.
+FLAGS = {"fastdeploy": ("--metrics-port", "8189")}
 
 Report = Mapping[str, Any]
 
@@ -37,8 +39,8 @@ PAGE = """\
 # Parity
 
 This page is written by `scripts/parity.py`, which runs all {count} probes of `ernie-deploy smoke` against each
-engine with the rehearsal model, as `ernie-deploy rehearse` starts it, `--expect rehearsal`. Where the engine has API
-keys it was given one. Every cell that is not a pass says why.
+engine with the rehearsal model, as `ernie-deploy rehearse --tier full` starts it. Where the engine has API keys it was
+given one. Every cell that is not a pass says why.
 
 **FastDeploy is simulated here**: it has no build for a CPU, and no card was at hand. That column shows what our
 simulator does, which follows the facts known about FastDeploy 2.5; it proves our probes, not that engine.
@@ -57,7 +59,19 @@ simulator does, which follows the facts known about FastDeploy 2.5; it proves ou
 
 def run(engine: str, folder: Path) -> Report:
     """The JSON report of a rehearsal with that engine; it is left in the folder."""
-    argv = [sys.executable, "-m", "ernie_deploy", "rehearse", "--engine", engine, "--no-install", "--json"]
+    argv = [
+        sys.executable,
+        "-m",
+        "ernie_deploy",
+        "rehearse",
+        "--engine",
+        engine,
+        "--tier",
+        "full",
+        "--no-install",
+        "--json",
+    ]
+    argv += FLAGS.get(engine, ())
     if engine in HAVE_KEYS:
         key = folder / "key"
         key.touch(mode=0o600)

@@ -71,12 +71,12 @@ def taken_down(made: Planned, store: "Store", *, keep: bool) -> Iterator[None]:
             take_down(store, grace_s=made.plan.stop_grace_s.value)
 
 
-def smoke(made: Planned, *, as_json: bool) -> "Report":
-    """All probes, the rehearsal model being held to its exact words."""
+def smoke(made: Planned, tier: str, *, as_json: bool) -> "Report":
+    """The probes of that tier, the rehearsal model being held to its exact words."""
     from ernie_deploy.cli import smoking
     from ernie_deploy.serve.service import address_of
 
-    wanted = smoking.known_of(made.launch, made.plan, smoking.Wanted(expect="rehearsal"))
+    wanted = smoking.known_of(made.launch, made.plan, smoking.Wanted(expect="rehearsal", tier=smoking.tier(tier)))
     report = smoking.probe(address_of(made.launch, os.environ), wanted)
     smoking.show(report, as_json=as_json)
     return report

@@ -12,6 +12,7 @@ from ernie_deploy.cli.options import Asked, DryRun, Json, spec_flags
 def rehearse(
     asked: Asked,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the service running, to ask it things.")] = False,
+    tier: Annotated[str, typer.Option("--tier", help="Which probes: fast, or full for all of them.")] = "fast",
     no_install: Annotated[bool, typer.Option("--no-install", help="Do not make the engine's environment.")] = False,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -41,7 +42,7 @@ def rehearse(
             ui.say_heading("Up")
             bring_up(made, store)
             ui.say_heading("Smoke")
-            report = rehearsal.smoke(made, as_json=as_json)
+            report = rehearsal.smoke(made, tier, as_json=as_json)
             if not as_json:
                 ui.say_heading("A picture")
                 rehearsal.show_a_picture(made)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ernie_deploy.client import Client, Endpoint
-from ernie_deploy.smoke.detect import detect
+from ernie_deploy.smoke.detect import detect, is_simulated
 from ernie_deploy.smoke.registry import PROBES
 from ernie_deploy.smoke.run import run, select
 from ernie_deploy.smoke.target import Target
@@ -38,15 +38,26 @@ def test_everything_names_itself_simulated(service: Running) -> None:
     assert (service.directory / "out").read_text().startswith("SIMULATED FastDeploy 2.5.0")
 
 
-def test_no_smoke_probe_of_the_fast_tier_fails_with_the_exact_words(service: Running) -> None:
+def test_of_the_fast_tier_only_the_open_config_info_fails(service: Running) -> None:
     """All of them, and what each fault does to them, are the matter of scripts/mutation_report.py."""
     address = Endpoint(f"http://127.0.0.1:{service.port}", "ernie-rehearsal", KEY)
     with Client(address) as client:
         engine = detect(client)
-        target = Target(client, engine, "rehearsal", seed=5, max_model_len=8192, max_num_seqs=2, metrics=client)
+        target = Target(
+            client,
+            engine,
+            "rehearsal",
+            seed=5,
+            max_model_len=8192,
+            max_num_seqs=2,
+            metrics=client,
+            is_simulated=is_simulated(client),
+        )
         cases = [case for case in run(PROBES, target, select(PROBES, tier="fast")) if case.tier == "fast"]
     assert engine == "fastdeploy"
-    assert [(case.id, case.message) for case in cases if case.verdict not in ("pass", "unsupported")] == []
+    # Metrics share the port of the API here, and so the variables of the server stand open, its key among them.
+    wrong = {case.id: case.message for case in cases if case.verdict not in ("pass", "unsupported")}
+    assert wrong == {"config-info": "/config-info tells the API key to whoever asks"}
     assert sum(case.verdict == "pass" for case in cases) > len(cases) * 2 // 3
 
 
