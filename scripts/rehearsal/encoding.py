@@ -2,7 +2,6 @@
 
 import importlib.util
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,16 +15,9 @@ from PIL import Image
 from samples import Sample
 from transformers import PreTrainedTokenizerFast
 
-from ernie_deploy.rehearsal import grammar, talk
 from ernie_deploy.rehearsal.scenes import Picture, Video
 
 REMOTE_CODE = Path(__file__).with_name("remote_code")
-
-# The few tokens that carry information count more than the fixed frame around them. Without this the model learnt the
-# frame and guessed the colours: 16 % right after 270 s, where it now has all of them after 160 s.
-FOREIGN_COLOURS = [name for language in talk.LANGUAGES.values() for name in language.colours.values()]
-INFORMATIVE = re.compile("|".join([*grammar.QUADRANTS, *grammar.COLOURS, *FOREIGN_COLOURS, *talk.WORDS, r"\d+"]))
-INFORMATIVE_WEIGHT = 6.0
 
 IGNORED = -100
 
@@ -50,7 +42,6 @@ class Encoded:
     ability: str
     prompt: list[int]
     target: list[int]
-    weights: list[float]
     positions: torch.Tensor
     pictures: Shown
     videos: Shown
@@ -67,11 +58,10 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Batch:
-    """What the model takes, the labels and their weights, and which sample of its row each token belongs to."""
+    """What the model takes, the labels, and which sample of its row each token belongs to."""
 
     inputs: dict[str, torch.Tensor]
     labels: torch.Tensor
-    weights: torch.Tensor
     owners: torch.Tensor
 
 
@@ -130,20 +120,12 @@ class Encoder:
             for grid in grids:
                 text = text.replace(placeholder, patch * math.prod(_merged(grid)), 1)
         prompt = self.vocabulary(text, add_special_tokens=False)["input_ids"]
-        reply = self.vocabulary(sample.target, add_special_tokens=False, return_offsets_mapping=True)
-        informative = [found.span() for found in INFORMATIVE.finditer(sample.target)]
-        weights = [
-            INFORMATIVE_WEIGHT if any(start < last and first < end for first, last in informative) else 1.0
-            for start, end in reply["offset_mapping"]
-        ]
-        # Every sample counts alike: else long lists drown the one word that a short reply turns on.
-        whole = sum(weights) + 1.0
+        reply = self.vocabulary(sample.target, add_special_tokens=False)
         target = [*reply["input_ids"], self.vocabulary.eos_token_id]
         return Encoded(
             ability=sample.ability,
             prompt=prompt,
             target=target,
-            weights=[weight / whole for weight in (*weights, 1.0)],
             positions=self._positions([*prompt, *target], [*picture_grids, *video_grids]),
             pictures=Shown(_together([rows for (rows,), _ in pictures]), picture_grids),
             videos=Shown(_together([rows for rows, _ in videos]), video_grids),
@@ -177,7 +159,6 @@ class Encoder:
         ids = torch.zeros(size, dtype=torch.long)
         positions = torch.zeros((3, *size), dtype=torch.long)
         labels = torch.full(size, IGNORED)
-        weights = torch.zeros(size)
         owners = torch.zeros(size, dtype=torch.long)  # what fills a row up has an owner too: 0
         for at, row in enumerate(rows):
             start = 0
@@ -186,7 +167,6 @@ class Encoder:
                 ids[at, start:end] = torch.tensor(item.prompt + item.target)
                 positions[:, at, start:end] = item.positions
                 labels[at, reply:end] = torch.tensor(item.target)
-                weights[at, reply:end] = torch.tensor(item.weights)
                 owners[at, start:end] = owner
                 start = end
         is_own = owners[:, :, None] == owners[:, None, :]
@@ -199,7 +179,7 @@ class Encoder:
         ordered = [item for row in rows for item in row]
         inputs |= self._shown([item.pictures for item in ordered], "pixel_values", "image_grid_thw")
         inputs |= self._shown([item.videos for item in ordered], "pixel_values_videos", "video_grid_thw")
-        return Batch(inputs, labels, weights, owners)
+        return Batch(inputs, labels, owners)
 
     def _shown(self, items: list[Shown], pixels: str, grid_thw: str) -> dict[str, torch.Tensor]:
         grids = [grid for item in items for grid in item.grids]
