@@ -79,9 +79,11 @@ def smoke(
     files = {"junit": junit, "ctrf": ctrf, "markdown": markdown, "html": html}
     not_to_be = smoking.verdicts(fail_on or ())
     if replay:
-        found = smoking.judge_again(replay, wanted, {"--url": url, "--record": record, "--name": name})
+        probed = smoking.judge_again(replay, wanted, {"--url": url, "--record": record, "--name": name})
     else:
-        found = smoking.probe_service(name, url, model, cacert, wanted, record)
-    smoking.show(found, as_json=as_json)
-    smoking.write(found, files)
-    smoking.require_success(found, not_to_be)
+        probed = smoking.probe_service(name, url, model, cacert, wanted, record)
+    smoking.show(probed.report, as_json=as_json)
+    smoking.write(probed.report, files)
+    if probed.recorder:
+        probed.recorder.require_complete()
+    smoking.require_success(probed.report, not_to_be)

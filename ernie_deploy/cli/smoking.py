@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import NamedTuple, TypeVar, get_args
+from typing import Any, NamedTuple, TypeVar, get_args
 
 from ernie_deploy import __version__, report
 from ernie_deploy.cli import ui
@@ -51,6 +51,17 @@ class Wanted(NamedTuple):
     max_num_seqs: int | None = None
 
 
+KEPT = tuple(name for name in Wanted._fields if name in Told.__struct_fields__)
+"""What a recording keeps of it under the same name."""
+
+
+class Probed(NamedTuple):
+    """What was found, and who wrote it down, if anybody did."""
+
+    report: report.Report
+    recorder: Recorder | None = None
+
+
 def one_of(flag: str, asked: str, known: tuple[Word, ...]) -> Word:
     """The word among those that are known. Raises UsageError."""
     found = [word for word in known if word == asked]
@@ -81,22 +92,21 @@ def list_probes(*, as_json: bool) -> None:
 
 def probe_service(
     name: str | None, url: str | None, model: str | None, cacert: Path | None, wanted: Wanted, record: Path | None
-) -> report.Report:
+) -> Probed:
     """Probe the deployed service, or the one at `url`; what a deployment knows of itself need not be said."""
     found = address(name, url, model, cacert)
     deployed = None if url else store_of(named(name)).read()
     told = with_seed(known_of(deployed.launch, deployed.plan, wanted) if deployed else wanted, found)
     if record is None:
-        return probe(found, told)
+        return Probed(probe(found, told))
     recorder = Recorder(record, as_told(told, found), found.api_key)
     try:
-        return probe(found, told, lambda endpoint: recorder.around(http_wire(endpoint)))
+        return Probed(probe(found, told, lambda endpoint: recorder.around(http_wire(endpoint))), recorder)
     finally:
         recorder.close()
-        recorder.require_complete()
 
 
-def judge_again(folder: Path, wanted: Wanted, other: Mapping[str, object]) -> report.Report:
+def judge_again(folder: Path, wanted: Wanted, other: Mapping[str, object]) -> Probed:
     """Judge a recording as it was asked, or a part of it. Raises UsageError."""
     given = [flag for flag, value in other.items() if value is not None]
     if given:
@@ -111,22 +121,14 @@ def judge_again(folder: Path, wanted: Wanted, other: Mapping[str, object]) -> re
         ui.say(f"warning: {warning}")
     told = recording.told
     ui.say(f"judging again what {told.base_url} answered at {told.started}; nobody is asked")
-    again = Wanted(
-        expect=profile(told.profile),
-        tier=tier(told.tier),
-        only=wanted.only or told.only,
-        skip=(*told.skip, *wanted.skip),
-        seed=told.seed,
-        max_tokens=told.max_tokens,
-        timeout_s=told.timeout_s,
-        retries=told.retries,
-        metrics_url=told.metrics_url,
-        max_model_len=told.max_model_len,
-        max_num_seqs=told.max_num_seqs,
+    as_then: dict[str, Any] = {name: getattr(told, name) for name in KEPT}
+    again = Wanted(**as_then)._replace(
+        expect=profile(told.profile), only=wanted.only or told.only, skip=(*told.skip, *wanted.skip)
     )
     key = KEY_OF_A_REPLAY if told.has_key else ""
     endpoint = Endpoint(told.base_url, told.model, key)
-    return probe(endpoint, again, lambda _endpoint: recording.wire, now=recording.now, recorded=recording.asked)
+    found = probe(endpoint, again, lambda _endpoint: recording.wire, now=recording.now, recorded=recording.asked)
+    return Probed(found)
 
 
 def with_seed(wanted: Wanted, found: Endpoint) -> Wanted:
@@ -137,22 +139,14 @@ def with_seed(wanted: Wanted, found: Endpoint) -> Wanted:
 
 
 def as_told(wanted: Wanted, found: Endpoint) -> Told:
+    kept: dict[str, Any] = {name: getattr(wanted, name) for name in KEPT}
     return Told(
+        **kept | {"only": tuple(wanted.only), "skip": tuple(wanted.skip)},
         version=__version__,
         base_url=found.base_url,
         model=found.model,
-        seed=wanted.seed or 0,
         profile=wanted.expect or "",
-        tier=wanted.tier,
         has_key=bool(found.api_key),
-        only=tuple(wanted.only),
-        skip=tuple(wanted.skip),
-        max_tokens=wanted.max_tokens,
-        timeout_s=wanted.timeout_s,
-        retries=wanted.retries,
-        metrics_url=wanted.metrics_url,
-        max_model_len=wanted.max_model_len,
-        max_num_seqs=wanted.max_num_seqs,
         started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )
 
@@ -243,19 +237,22 @@ def metrics_of(
 
 
 def write(found: report.Report, files: Mapping[str, Path | None]) -> None:
-    """Write the report files that were asked for, by the name of their format."""
+    """Write the report files that were asked for, by the name of their format; all that can be, then say which not."""
     writers = {
         "junit": report.as_junit,
         "ctrf": report.as_ctrf,
         "markdown": report.as_markdown,
         "html": report.as_html,
     }
+    problems = []
     for name, path in files.items():
         if path:
             try:
                 write_atomically(path, writers[name](found))
             except OSError as error:
-                raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
+                problems.append(f"{path}: cannot be written: {error.strerror}")
+    if problems:
+        raise UsageError("; ".join(problems), hint="name files in a directory that is there and has room")
 
 
 def show(found: report.Report, *, as_json: bool) -> None:

@@ -170,6 +170,9 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 seen.append(delta)
                 if enough(delta):
                     break
+        except DeployError as error:
+            self._note_failure("POST", CHAT, {**request, "stream": True}, error, collect(seen))
+            raise
         finally:
             events.close()
         self._note({**request, "stream": True}, collect(seen))

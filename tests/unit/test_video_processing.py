@@ -9,12 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 from ernie_deploy import rehearsal
 from ernie_deploy.rehearsal import glyphs
-
-numpy = pytest.importorskip("numpy", reason="it comes with the extras `chart` and `dev`")
 
 CARRIED = Path(rehearsal.HUB) / "processing_ernie4_5_vl.py"
 DRAWN_WITH = ("GLYPHS", "GLYPH_SCALE", "CELL", "seconds_of", "draw_number", "draw_digits")

@@ -1,6 +1,5 @@
 """Do the metrics have the names that dashboards and the watch use, and do they move."""
 
-import time
 from collections.abc import Mapping
 
 from ernie_deploy.client import server_message
@@ -34,7 +33,7 @@ def judge(target: Target) -> Judgement:
         still = unmoved(prefix, before, samples(target.get_metrics().text))
         if not still:
             return passed(f"{prefix}* has all {len(MOVING) + len(SHOWN) + 1} names, and an answer moves the counters")
-        time.sleep(PAUSE_S)
+        target.pause(PAUSE_S)
     return failed(f"an answer does not move {', '.join(prefix + name for name in still)}")
 
 

@@ -14,7 +14,7 @@ from ernie_deploy.rehearsal.talk import (
     search_reply,
     search_result,
 )
-from ernie_deploy.smoke.base import Judgement, Probe, failed, passed
+from ernie_deploy.smoke.base import Judgement, Probe, failed, passed, skipped
 from ernie_deploy.smoke.known_limits import why_unsupported
 from ernie_deploy.smoke.pictures import colour_field
 from ernie_deploy.smoke.probes.image import PLAIN_COLOURS
@@ -44,6 +44,8 @@ def judge_result(target: Target) -> Judgement:
         {"role": "tool", "tool_call_id": CALL_ID, "content": search_result(word)},
     )
     answer = target.ask(target.conversation(turns, tools=SEARCH_TOOLS))
+    if target.profile == "contract" and answer.tool_calls and not answer.content:
+        return skipped("the tool was called again, so whether its result was read cannot be told")
     why = why_unused(target, word, answer)
     if why:
         return failed(why)
@@ -52,8 +54,7 @@ def judge_result(target: Target) -> Judgement:
 
 def why_unused(target: Target, word: str, answer: Answer) -> str | None:
     if answer.tool_calls and not answer.content:
-        # Whoever calls again has read the result, or not: nobody can tell.
-        return None if target.profile == "contract" else "the tool was called again instead of its result being used"
+        return "the tool was called again instead of its result being used"
     if why := why_empty(answer):
         return why
     if target.profile == "rehearsal":
