@@ -4,16 +4,13 @@ from collections.abc import Mapping
 
 from ernie_deploy.client import RawAnswer
 from ernie_deploy.smoke.base import Judgement, Probe
-from ernie_deploy.smoke.known_limits import why_unsupported
 from ernie_deploy.smoke.probes.text import ADDITION, why_empty
-from ernie_deploy.smoke.refusing import in_words, shown, why_not_refused
+from ernie_deploy.smoke.refusing import shown, why_known, why_not_refused
 from ernie_deploy.smoke.target import Target
 
 NOT_A_PICTURE = "data:image/png;base64,bm90IGEgcGljdHVyZQ=="
 
 LIMITS = {"a picture that is none": "bad-picture-is-a-500", "messages that are no list": "malformed-is-a-500"}
-WITHOUT_WORDS = ("transformers",)
-"""Engines whose known 500 has no message."""
 
 
 def judge(target: Target) -> Judgement:
@@ -26,8 +23,7 @@ def judge(target: Target) -> Judgement:
     unsupported = []
     for subject, request in malformed.items():
         answer = answers[subject] = target.post_chat(request)
-        known = why_unsupported(target.engine, LIMITS[subject]) if answer.status == 500 else None
-        if known and (target.engine in WITHOUT_WORDS or in_words(answer)):
+        if known := why_known(target.engine, LIMITS[subject], answer):
             unsupported.append((f"{subject}: HTTP 500", known))
         elif why := why_not_refused(answer):
             return Judgement("fail", f"{subject}: {why}", evidence=shown(answers))

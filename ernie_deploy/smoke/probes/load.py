@@ -17,9 +17,6 @@ MOST = 32
 LONG_S = 0.25
 """A stream that takes longer than this must run beside others where the engine has places for them."""
 
-ONE_BY_ONE = ("transformers",)
-"""Engines that are known to answer one request after another."""
-
 
 def places(target: Target) -> int:
     return min(target.max_num_seqs or USUAL, MOST)
@@ -42,7 +39,7 @@ def judge_concurrency(target: Target) -> Judgement:
         if why := why_empty(answer) or why_wrong(target, expected, answer.content):
             return failed(f"{len(asked)} at once, {prompt!r}: {why}")
     beside = most_beside([answer for answer in answers if isinstance(answer, Answer)])
-    if beside == 1 and target.engine not in ONE_BY_ONE and (target.max_num_seqs or 0) > 1:
+    if beside == 1 and (target.max_num_seqs or 0) > 1:
         return failed(
             f"{len(asked)} at once were answered one after another, max_num_seqs is {target.max_num_seqs}",
             hint="something between here and the engine lets only one through at a time",

@@ -31,7 +31,7 @@ LOOK_S = 0.5
 def judge_stream(target: Target) -> Judgement:
     """What the words are is no matter: a story is not what the rehearsal model learnt."""
     deltas = target.deltas(target.request(QUESTION, **without_end(target, LONG_TOKENS)))
-    return judge_long(deltas, needs_done=target.engine != "transformers")
+    return judge_long(deltas, needs_done=why_unsupported(target.engine, "stream-without-done") is None)
 
 
 def judge_long(deltas: Sequence[Delta], *, needs_done: bool) -> Judgement:

@@ -3,6 +3,7 @@
 from ernie_deploy.client import Answer
 from ernie_deploy.rehearsal.grammar import TEXT_QA
 from ernie_deploy.smoke.base import Judgement, Probe
+from ernie_deploy.smoke.known_limits import why_unsupported
 from ernie_deploy.smoke.probes.text import why_empty
 from ernie_deploy.smoke.target import Target
 
@@ -17,7 +18,7 @@ def judge(target: Target) -> Judgement:
     first_ms = 1000 * (streamed.ttft_s or 0)
     message = f"{streamed.chunks} chunks, the first after {first_ms:.0f} ms"
     if not streamed.saw_done:
-        message += "; it ends without [DONE], as transformers serve always does"
+        message += f"; it ends without [DONE] ({why_unsupported(target.engine, 'stream-without-done')})"
     return Judgement("pass", message)
 
 
@@ -26,7 +27,7 @@ def _why_not_a_stream(target: Target, streamed: Answer) -> str | None:
         return "the answer came in one chunk: something between here and the engine collects it"
     if streamed.finish_reason is None:
         return "the stream ended without a finish_reason"
-    if not streamed.saw_done and target.engine != "transformers":
+    if not streamed.saw_done and why_unsupported(target.engine, "stream-without-done") is None:
         return "the stream ended without `data: [DONE]`"
     return None
 
