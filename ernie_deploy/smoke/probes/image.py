@@ -2,7 +2,7 @@
 
 from ernie_deploy.client import Answer, image_part
 from ernie_deploy.rehearsal.grammar import COLOUR_QUESTIONS, COLOURS, colour_named
-from ernie_deploy.smoke.base import Judgement, Probe, skipped
+from ernie_deploy.smoke.base import Judgement, Probe, failed, skipped
 from ernie_deploy.smoke.pictures import colour_field
 from ernie_deploy.smoke.probes.text import why_empty
 from ernie_deploy.smoke.target import Target
@@ -19,7 +19,7 @@ def judge(target: Target) -> Judgement:
         answer = target.chat([image_part(picture), {"type": "text", "text": QUESTION}])
         why = why_empty(answer) or _why_unseen(target, answer) or _why_wrong(target, colour, answer.content)
         if why:
-            return Judgement("fail", why)
+            return failed(why, hint="see whether it was loaded as a vision model, and what was sent: --html smoke.html")
     how = _proof(target, answer)
     if how is None:
         return skipped("the answers carry no token counts, and a contract does not judge the words")
