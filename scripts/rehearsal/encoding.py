@@ -11,8 +11,8 @@ import numpy as np
 import shape
 import tokenizer
 import torch
+from conversation import Sample
 from PIL import Image
-from samples import Sample
 from transformers import PreTrainedTokenizerFast
 
 from ernie_deploy.rehearsal.scenes import Picture, Video
@@ -110,12 +110,11 @@ class Encoder:
 
     def encode(self, sample: Sample) -> Encoded:
         text = tokenizer.prompt(sample)
-        pictures = [self.processor.preprocess([_opened(picture)]) for picture in sample.images]
+        pictures = self.shown(sample.images)
         videos = [self._video(video) for video in sample.videos]
-        picture_grids = [grid for _, (grid,) in pictures]
         video_grids = [grid for _, grid in videos]
         for placeholder, patch, grids in zip(
-            tokenizer.HUB_PLACEHOLDERS, tokenizer.NATIVE_PLACEHOLDERS, (picture_grids, video_grids), strict=True
+            tokenizer.HUB_PLACEHOLDERS, tokenizer.NATIVE_PLACEHOLDERS, (pictures.grids, video_grids), strict=True
         ):
             for grid in grids:
                 text = text.replace(placeholder, patch * math.prod(_merged(grid)), 1)
@@ -126,10 +125,14 @@ class Encoder:
             ability=sample.ability,
             prompt=prompt,
             target=target,
-            positions=self._positions([*prompt, *target], [*picture_grids, *video_grids]),
-            pictures=Shown(_together([rows for (rows,), _ in pictures]), picture_grids),
+            positions=self._positions([*prompt, *target], [*pictures.grids, *video_grids]),
+            pictures=pictures,
             videos=Shown(_together([rows for rows, _ in videos]), video_grids),
         )
+
+    def shown(self, pictures: Sequence[Picture]) -> Shown:
+        cut = [self.processor.preprocess([_opened(picture)]) for picture in pictures]
+        return Shown(_together([rows for (rows,), _ in cut]), [grid for _, (grid,) in cut])
 
     def _video(self, video: Video) -> tuple[Any, list[int]]:
         seconds = self.processing.seconds_of(range(len(video.frames)), video.fps)
@@ -186,7 +189,11 @@ class Encoder:
         if not grids:
             return {}
         patches = torch.cat([item.patches for item in items])
-        return {pixels: (patches / 255 - self.mean) / self.deviation, grid_thw: torch.tensor(grids)}
+        return {pixels: self.normal(patches), grid_thw: torch.tensor(grids)}
+
+    def normal(self, patches: torch.Tensor) -> torch.Tensor:
+        """Bytes as the model takes them."""
+        return (patches / 255 - self.mean) / self.deviation
 
 
 def _opened(picture: Picture) -> Image.Image:

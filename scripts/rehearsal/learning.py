@@ -1,14 +1,13 @@
 """The training itself. Counted in steps, never in seconds, so that one seed gives one model on any machine's clock."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import torch
 from encoding import IGNORED, Encoded, Encoder
 
-RATE = 2e-3
+RATE = 3e-3
 WARM_UP_STEPS = 40
 LEAST_SHARE = 0.01
 TOKENS_PER_BATCH = 2048
@@ -19,11 +18,14 @@ FIRST = frozenset(
     ["text", "fallback", "colour", "no_thinking", "chinese", "persian", "remember", "two_pictures", "digit"]
 )
 SECOND = FIRST | frozenset(["sum", "chart", "ground", "ground_named", "video", "video_event", "secret"])
-STAGES = ((0.2, FIRST), (0.55, SECOND))
+STAGES = ((0.05, FIRST), (0.3, SECOND))
 """Until which share of the run only some abilities are practised: short samples first, and what others rest on."""
 
-Report = Callable[[int, float, float], None]
-"""Called with the step, the mean loss since the last call, and the share of the full rate."""
+LEAST_NEED = 0.15
+"""How often an ability is practised that is right everywhere, beside one that is never right."""
+
+Report = Callable[[int, float, float], Mapping[str, float]]
+"""Called with the step, the mean loss since the last call, and the share of the full rate; tells how much is right."""
 
 
 def share_of_rate(step: int, steps: int) -> float:
@@ -31,26 +33,39 @@ def share_of_rate(step: int, steps: int) -> float:
     return max(LEAST_SHARE, warm * (1 - step / steps))
 
 
-def batches(items: Sequence[Encoded], rng: random.Random) -> Iterator[list[Encoded]]:
-    """Every item once per round, in any order: a batch holds many abilities, so that none is forgotten over another."""
-    chosen: list[Encoded] = []
-    while True:
-        for item in rng.sample(items, len(items)):
-            if chosen and sum(each.length for each in chosen) + item.length > TOKENS_PER_BATCH:
-                yield chosen
-                chosen = []
-            chosen.append(item)
+class Practice:
+    """Batches of many abilities, so that none is forgotten over another; what is right already comes less often."""
+
+    def __init__(self, items: Sequence[Encoded], rng: random.Random) -> None:
+        self.rng = rng
+        self.items: dict[str, list[Encoded]] = {}
+        for item in items:
+            self.items.setdefault(item.ability, []).append(item)
+        self.queues: dict[str, list[Encoded]] = {ability: [] for ability in self.items}
+        self.needs = dict.fromkeys(self.items, 1.0)
+
+    def measured(self, right: Mapping[str, float]) -> None:
+        self.needs = {ability: max(LEAST_NEED, 1 - right[ability]) for ability in self.items}
+
+    def batch(self, abilities: Set[str]) -> list[Encoded]:
+        """As much as fits, of `abilities` alone unless there is none of them."""
+        names = [ability for ability in self.items if ability in abilities] or list(self.items)
+        weights = [self.needs[ability] * len(self.items[ability]) for ability in names]
+        chosen: list[Encoded] = []
+        room = TOKENS_PER_BATCH
+        while True:
+            (ability,) = self.rng.choices(names, weights)
+            queue = self.queues[ability]
+            if not queue:
+                queue += self.rng.sample(self.items[ability], len(self.items[ability]))
+            if chosen and queue[-1].length > room:
+                return chosen
+            chosen.append(queue.pop())
+            room -= chosen[-1].length
 
 
-def staged(items: Sequence[Encoded], rng: random.Random, steps: int) -> Iterator[list[Encoded]]:
-    """The batches of a run, stage by stage, and of everything without end."""
-    done = 0
-    for share, abilities in STAGES:
-        practised = [item for item in items if item.ability in abilities]
-        count = round(share * steps) - done
-        yield from islice(batches(practised or items, rng), count)
-        done += count
-    yield from batches(items, rng)
+def practised_at(step: int, steps: int, everything: Set[str]) -> Set[str]:
+    return next((abilities for share, abilities in STAGES if step < share * steps), everything)
 
 
 def train(
@@ -63,20 +78,23 @@ def train(
     every: int,
     report: Report,
 ) -> None:
-    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, betas=(0.9, 0.98), weight_decay=0.01)
+    learnt = [weights for weights in model.parameters() if weights.requires_grad]
+    optimizer = torch.optim.AdamW(learnt, lr=RATE, betas=(0.9, 0.98), weight_decay=0.01)
     losses: list[float] = []
     model.train()
-    for step, chosen in enumerate(islice(staged(items, rng, steps), steps)):
+    practice = Practice(items, rng)
+    for step in range(steps):
+        chosen = practice.batch(practised_at(step, steps, practice.items.keys()))
         for group in optimizer.param_groups:
             group["lr"] = RATE * share_of_rate(step, steps)
         loss = weighted_loss(model, encoder, chosen)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(learnt, 1.0)
         optimizer.step()
         losses.append(float(loss.detach()))
         if (step + 1) % every == 0 or step + 1 == steps:
-            report(step + 1, sum(losses) / len(losses), share_of_rate(step, steps))
+            practice.measured(report(step + 1, sum(losses) / len(losses), share_of_rate(step, steps)))
             losses.clear()
 
 

@@ -63,10 +63,11 @@ before the text, after it, and flattened into it. The exact prompts and answers 
 
 ## How it was trained
 
-`python scripts/rehearsal/train.py OUT --steps {steps} --seed {seed}`: {steps} steps of AdamW on {samples} samples
-drawn by that script, in {minutes:.0f} minutes with {threads} CPU threads, torch {torch} and transformers
-{transformers}. The run is counted in steps and seeded: the same versions on the same kind of processor give the same
-weights. `train.json` holds the numbers of this page.
+`python scripts/rehearsal/train.py OUT --steps {steps} --seed {seed}`: the vision tower alone learns to see the cells of
+pictures, then the rest learns in {steps} steps of AdamW on {samples} samples drawn by that script. It took
+{minutes:.0f} minutes with {threads} CPU threads, torch {torch} and transformers {transformers}. The run is counted in
+steps and seeded: the same versions on the same kind of processor give the same weights. `train.json` holds the numbers
+of this page.
 """
 
 NOT_FOR_USE = """

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from samples import Sample
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from conversation import Sample
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 from transformers.utils.chat_template_utils import render_jinja_template
 
@@ -49,6 +49,12 @@ MARKUP = (
 
 SPACE = "\u2581"
 
+DIGIT = SPACE + r"?\d"
+"""One by one, and the space belongs to the digit after it, so that what stands before the space leads to the digit."""
+
+AFTER_A_WORD = r"(?<=\p{L})[.,?!]"
+"""A word is the same tokens with and without a sentence's sign after it, so that it can be copied."""
+
 # One placeholder per picture for vLLM, whose processor repeats it as needed, and another for transformers, whose
 # processor looks for the very token that stands for a patch.
 HUB_PLACEHOLDERS = ("<|image@placeholder|>", "<|video@placeholder|>")
@@ -84,7 +90,11 @@ def learn(corpus: Iterable[str]) -> PreTrainedTokenizerFast:
     learner = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=False))
     learner.normalizer = normalizers.Replace(" ", SPACE)
     learner.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.Split(SPACE, "merged_with_next")]
+        [
+            pre_tokenizers.Split(SPACE, "merged_with_next"),
+            pre_tokenizers.Split(Regex(DIGIT), "isolated"),
+            pre_tokenizers.Split(Regex(AFTER_A_WORD), "isolated"),
+        ]
     )
     learner.decoder = decoders.Sequence([decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse()])
     trainer = trainers.BpeTrainer(

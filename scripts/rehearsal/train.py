@@ -1,6 +1,6 @@
 """Train the rehearsal model and write both layouts, its card and `train.json` into a new folder.
 
-    python scripts/rehearsal/train.py OUT [--steps 3600] [--seed 0]
+    python scripts/rehearsal/train.py OUT [--steps 5800] [--seed 0]
     python scripts/rehearsal/train.py OUT --dry-run
 
 Ends with 1, and says which ability, when one of them is right less often than it must be.
@@ -20,6 +20,8 @@ import transformers
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import evaluate
+import eyes
+import initial
 import layouts
 import learning
 import model_card
@@ -29,7 +31,7 @@ import swift
 import tokenizer
 from encoding import Encoded, Encoder
 
-from ernie_deploy.rehearsal import grammar
+from ernie_deploy.rehearsal import grammar, talk
 
 LEAST_ACCURACY = 0.99
 
@@ -39,26 +41,29 @@ Shares = dict[str, float]
 
 @dataclass(frozen=True)
 class Scale:
-    """How much of everything; `held_out` is per ability."""
+    """How much of everything; `held_out` and `watched` are per ability."""
 
     steps: int
     every: int
     corpus: int
     samples: int
     held_out: int
+    watched: int
+    eyes: int
+    cells: int
 
 
 def full(steps: int) -> Scale:
-    return Scale(steps=steps, every=300, corpus=1500, samples=12000, held_out=256)
+    return Scale(steps=steps, every=400, corpus=1500, samples=14000, held_out=256, watched=32, eyes=700, cells=900)
 
 
-DRY_RUN = Scale(steps=3, every=1, corpus=60, samples=48, held_out=2)
+DRY_RUN = Scale(steps=3, every=1, corpus=60, samples=48, held_out=2, watched=2, eyes=3, cells=8)
 
 
 def parser() -> argparse.ArgumentParser:
     parsed = argparse.ArgumentParser(description="Train the rehearsal model.")
     parsed.add_argument("out", type=Path, help="a folder that is new or empty")
-    parsed.add_argument("--steps", type=int, default=3600)
+    parsed.add_argument("--steps", type=int, default=5800)
     parsed.add_argument("--seed", type=int, default=0)
     parsed.add_argument("--threads", type=int, default=2)
     parsed.add_argument(
@@ -69,9 +74,8 @@ def parser() -> argparse.ArgumentParser:
     return parsed
 
 
-def unseen(encoder: Encoder, seen: list[Encoded], *, seed: int, count: int) -> HeldOut:
+def unseen(encoder: Encoder, seen: list[Encoded], rng: random.Random, *, count: int) -> HeldOut:
     """Held-out samples, none of which was practised, save those that can only be known by heart."""
-    rng = random.Random(f"held out {seed}")
     practised = {item.question for item in seen}
     held_out: HeldOut = {}
     for name, ability in samples.ABILITIES.items():
@@ -93,6 +97,7 @@ def say(line: str) -> None:
 
 def new_model(vocabulary: Any) -> Any:
     model = transformers.Ernie4_5_VLMoeForConditionalGeneration(shape.native_config(vocabulary))
+    initial.start(model)
     swift.hasten(model)
     return model
 
@@ -110,18 +115,25 @@ def run(out: Path, scale: Scale, *, seed: int, gated: bool) -> list[str]:
     started = time.monotonic()
     rng = random.Random(seed)
     corpus = [tokenizer.prompt(sample) + sample.target for sample in (samples.draw(rng) for _ in range(scale.corpus))]
-    vocabulary = tokenizer.learn([*corpus, *[" ".join(grammar.FALLBACK_WORDS)] * 2])
+    words = " ".join([*grammar.FALLBACK_WORDS, *talk.WORDS])
+    vocabulary = tokenizer.learn([*corpus, *[words] * 20])
     encoder = Encoder(vocabulary)
     practised = [encoder.encode(samples.draw(rng)) for _ in range(scale.samples)]
-    held_out = unseen(encoder, practised, seed=seed, count=scale.held_out)
-    few = {ability: items[: evaluate.AT_ONCE] for ability, items in held_out.items()}
+    held_out = unseen(encoder, practised, random.Random(f"held out {seed}"), count=scale.held_out)
+    # What is practised depends on these, so they are others than those that judge the result.
+    watched = unseen(encoder, practised, random.Random(f"watched {seed}"), count=scale.watched)
     say(f"{len(practised)} samples and {len(vocabulary)} tokens after {time.monotonic() - started:.0f} s")
 
     model = new_model(vocabulary)
+    seen = eyes.open_eyes(model, encoder, rng, steps=scale.eyes, pictures=scale.cells)
+    told = ", ".join(f"{share:.4f}" for share in seen)
+    say(f"of cells the colour, digit, row and column are seen right in {told} after {time.monotonic() - started:.0f} s")
 
-    def report(step: int, loss: float, rate: float) -> None:
+    def report(step: int, loss: float, rate: float) -> Shares:
+        right = evaluate.accuracy(model, encoder, watched)
         say(f"{time.monotonic() - started:5.0f} s  step {step}  loss {loss:.4f}  rate {rate:.3f}")
-        say(f"         {shares(evaluate.accuracy(model, encoder, few))}")
+        say(f"         {shares(right)}")
+        return right
 
     learning.train(model, encoder, practised, steps=scale.steps, rng=rng, every=scale.every, report=report)
 
