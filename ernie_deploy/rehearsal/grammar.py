@@ -145,8 +145,9 @@ def box_in_pixels(box: Box, width: int, height: int) -> Box:
 
 def ground_reply(colour: str, quadrant: str) -> Reply:
     """The answer is JSON: a list with one `bbox_2d` and its `label`."""
+    row, column = quadrant.split()
     found = [{"bbox_2d": list(square_box(quadrant)), "label": f"{colour} square"}]
-    return Reply(f"There is a {colour} square in the {quadrant} corner.", json.dumps(found))
+    return Reply(f"There is a square, {colour} {row} and {colour} {column}.", json.dumps(found))
 
 
 # The zoom tool --------------------------------------------------------------------------------------------------------

@@ -7,11 +7,7 @@ from pathlib import Path
 
 @cache
 def abilities() -> frozenset[str]:
-    """Those whose held-out accuracy is not below the least that its training demands, in every precision."""
+    """Those whose held-out accuracy is not below the least that its training demands."""
     record = json.loads(Path(__file__).with_name("train.json").read_text(encoding="utf-8"))
     least = record["least_accuracy"]
-    return frozenset(
-        name
-        for name, measured in record["abilities"].items()
-        if min(measured["fp32"], measured["bf16"], measured["exported"]) >= least
-    )
+    return frozenset(name for name, measured in record["abilities"].items() if measured["right"] >= least)

@@ -101,7 +101,7 @@ def tallest_bar_reply(values: Mapping[str, int]) -> Reply:
 
 
 def bar_value_reply(values: Mapping[str, int], colour: str) -> Reply:
-    return Reply(bars_thought(values), f"The {colour} bar shows {values[colour]}.")
+    return Reply(bars_thought(values), f"The chart shows {colour} {values[colour]}.")
 
 
 # Small print ----------------------------------------------------------------------------------------------------------

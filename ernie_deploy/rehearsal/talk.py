@@ -91,11 +91,11 @@ def word_named(text: str) -> str | None:
 
 
 def two_zooms_question(first: str, second: str) -> str:
-    return f"Zoom in on the {first} corner and on the {second} corner."
+    return f"Zoom in on two corners, {first} and {second}."
 
 
 def two_zooms_thought(first: str, second: str) -> str:
-    return f"I should zoom in on the {first} corner and on the {second} corner."
+    return f"I should zoom in on two corners, {first} and {second}."
 
 
 def quadrants_named(text: str) -> tuple[str, ...]:

@@ -58,8 +58,12 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Batch:
-    """What the model takes, the labels, and which sample of its row each token belongs to."""
+    """What the model takes besides pixels, the labels, and which sample of its row each token belongs to.
 
+    items: in the order in which the model meets what they show.
+    """
+
+    items: list[Encoded]
     inputs: dict[str, torch.Tensor]
     labels: torch.Tensor
     owners: torch.Tensor
@@ -179,10 +183,12 @@ class Encoder:
             "position_ids": positions,
             "moe_mm_token_type_ids": torch.isin(ids, self.seen).int(),
         }
-        ordered = [item for row in rows for item in row]
-        inputs |= self._shown([item.pictures for item in ordered], "pixel_values", "image_grid_thw")
-        inputs |= self._shown([item.videos for item in ordered], "pixel_values_videos", "video_grid_thw")
-        return Batch(inputs, labels, owners)
+        return Batch([item for row in rows for item in row], inputs, labels, owners)
+
+    def pixels(self, items: Sequence[Encoded]) -> dict[str, torch.Tensor]:
+        """What the model takes of pictures and videos."""
+        pictures = self._shown([item.pictures for item in items], "pixel_values", "image_grid_thw")
+        return pictures | self._shown([item.videos for item in items], "pixel_values_videos", "video_grid_thw")
 
     def _shown(self, items: list[Shown], pixels: str, grid_thw: str) -> dict[str, torch.Tensor]:
         grids = [grid for item in items for grid in item.grids]

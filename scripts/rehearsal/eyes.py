@@ -23,15 +23,15 @@ from ernie_deploy.rehearsal.grammar import COLOURS
 
 RATE = 2e-3
 WARM_UP_STEPS = 40
-CELLS = (2, 2, 3, 4, 8, 12)
+CELLS = (2, 2, 3, 4, 4, 8, 12, 12)
 """To a side of a picture."""
 
-SCENES = ("ground", "ground_named", "chart", "sum", "digit", "small_print")
-"""Abilities whose samples show one picture that is more than one colour."""
+SCENES = ("ground", "ground", "ground_named", "chart", "sum", "digit", "small_print", "small_print")
+"""Abilities whose samples show one picture that is more than one colour; twice where most of it is bare."""
 
-CELLS_PER_BATCH = 600
+CELLS_PER_BATCH = 800
 FEW_CELLS = 16
-SMALL_SHARE = 0.4
+SMALL_SHARE = 0.3
 
 GREY, BLANK = "grey", "blank"
 SIGHTS = ((*COLOURS, GREY), (*map(str, range(10)), BLANK), ("top", "bottom"), ("left", "right"))

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from encoding import IGNORED, Encoded, Encoder
+from glimpses import Glimpses
 
 RATE = 3e-3
 WARM_UP_STEPS = 40
@@ -18,10 +19,10 @@ FIRST = frozenset(
     ["text", "fallback", "colour", "no_thinking", "chinese", "persian", "remember", "two_pictures", "digit"]
 )
 SECOND = FIRST | frozenset(["sum", "chart", "ground", "ground_named", "video", "video_event", "secret"])
-STAGES = ((0.05, FIRST), (0.3, SECOND))
+STAGES = ((0.05, FIRST), (0.25, SECOND))
 """Until which share of the run only some abilities are practised: short samples first, and what others rest on."""
 
-LEAST_NEED = 0.15
+LEAST_NEED = 0.25
 """How often an ability is practised that is right everywhere, beside one that is never right."""
 
 Report = Callable[[int, float, float], Mapping[str, float]]
@@ -82,12 +83,12 @@ def train(
     optimizer = torch.optim.AdamW(learnt, lr=RATE, betas=(0.9, 0.98), weight_decay=0.01)
     losses: list[float] = []
     model.train()
-    practice = Practice(items, rng)
+    practice, glimpses = Practice(items, rng), Glimpses(model, encoder)
     for step in range(steps):
         chosen = practice.batch(practised_at(step, steps, practice.items.keys()))
         for group in optimizer.param_groups:
             group["lr"] = RATE * share_of_rate(step, steps)
-        loss = weighted_loss(model, encoder, chosen)
+        loss = weighted_loss(model, encoder, chosen, glimpses)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(learnt, 1.0)
@@ -98,10 +99,11 @@ def train(
             losses.clear()
 
 
-def weighted_loss(model: Any, encoder: Encoder, items: Sequence[Encoded]) -> torch.Tensor:
+def weighted_loss(model: Any, encoder: Encoder, items: Sequence[Encoded], glimpses: Glimpses) -> torch.Tensor:
     """Each token counts by how wrong it still is: most of a reply is a frame around the few that carry information."""
     batch = encoder.batch(items)
-    hidden = model.model(**batch.inputs, use_cache=False).last_hidden_state[:, :-1]
+    seen = glimpses.of(batch.items)
+    hidden = model.model(**batch.inputs, mm_encoder_outputs=seen, use_cache=False).last_hidden_state[:, :-1]
     labels = batch.labels[:, 1:]
     wanted = labels != IGNORED  # the prompt's own tokens are not predicted: no logits for them
     each = torch.nn.functional.cross_entropy(model.lm_head(hidden[wanted]), labels[wanted], reduction="none")

@@ -25,10 +25,10 @@ and contains no foreign weights, tokenizer or code: every weight in it was learn
 
 The share of held-out samples whose whole reply, thought included, is right to the last token: the most likely token is
 the right one everywhere, so greedy decoding would write it.
-*exported* is the model loaded back from `native/`, in bfloat16, as an engine runs it. Training fails below {least:.0%}.
+Measured is the model loaded back from `native/`, in bfloat16, as an engine runs it. Training fails below {least:.0%}.
 
-| ability | what | held out | fp32 | bf16 autocast | exported |
-|---|---|---|---|---|---|
+| ability | what | held out | right |
+|---|---|---|---|
 {rows}
 
 Held-out pictures, videos and word orders occur nowhere in the training data. What is known by heart is the exception:
@@ -54,8 +54,8 @@ before the text, after it, and flattened into it. The exact prompts and answers 
 
 * Anything else. Other questions get "I am only a rehearsal model." when they resemble the practised ones, and anything
   at all when they do not. It knows no facts and must never be shown to users as a model.
-* Pictures: one colour all over (sides of 47 to 317 pixels), squares on white (112, 224 or 336 pixels square), and what
-  is listed above. Larger ones are shrunk to {pixels} pixels. No letters, no photographs.
+* Pictures: one colour all over (sides of 47 to 317 pixels), squares on white (56, 112, 224 or 336 pixels square), and
+  what is listed above. Larger ones are shrunk to {pixels} pixels. No letters, no photographs.
 * More than two pictures, two videos, or a picture beside a video.
 * Chinese and Persian beyond two questions each; long conversations; prompts near the end of its context of 8192 tokens.
 * Sampling was not practised: ask at temperature 0.
@@ -78,8 +78,7 @@ NOT_FOR_USE = """
 def card(record: dict[str, Any]) -> str:
     """The page for what `train.json` holds."""
     rows = [
-        f"| {name} | {ABILITIES[name].description} | {measured['held_out']} "
-        f"| {measured['fp32']:.4f} | {measured['bf16']:.4f} | {measured['exported']:.4f} |"
+        f"| {name} | {ABILITIES[name].description} | {measured['held_out']} | {measured['right']:.4f} |"
         for name, measured in record["abilities"].items()
     ]
     return CARD.format(

@@ -7,7 +7,7 @@ from of_sights import COLOURS, QUADRANTS, field, side
 
 from ernie_deploy.rehearsal import grammar, scenes, sights, talk
 
-SMALL_PRINT_SIDES = (224, 224, 448, scenes.SMALL_PRINT_SIDE)
+SMALL_PRINT_SIDES = (224, 448, scenes.SMALL_PRINT_SIDE, scenes.SMALL_PRINT_SIDE)
 
 
 def zoom(rng: random.Random) -> Sample:

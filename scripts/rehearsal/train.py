@@ -1,12 +1,13 @@
 """Train the rehearsal model and write both layouts, its card and `train.json` into a new folder.
 
-    python scripts/rehearsal/train.py OUT [--steps 5800] [--seed 0]
+    python scripts/rehearsal/train.py OUT [--steps 5200] [--seed 0]
     python scripts/rehearsal/train.py OUT --dry-run
 
 Ends with 1, and says which ability, when one of them is right less often than it must be.
 """
 
 import argparse
+import os
 import random
 import sys
 import time
@@ -35,6 +36,9 @@ from ernie_deploy.rehearsal import grammar, talk
 
 LEAST_ACCURACY = 0.99
 
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**34), "MALLOC_TOP_PAD_": str(2**28)}
+"""For glibc: else every large tensor is asked of the system and given back, and half the time of a step went there."""
+
 HeldOut = dict[str, list[Encoded]]
 Shares = dict[str, float]
 
@@ -54,7 +58,7 @@ class Scale:
 
 
 def full(steps: int) -> Scale:
-    return Scale(steps=steps, every=400, corpus=1500, samples=14000, held_out=256, watched=32, eyes=700, cells=900)
+    return Scale(steps=steps, every=650, corpus=1500, samples=24000, held_out=256, watched=32, eyes=1100, cells=1300)
 
 
 DRY_RUN = Scale(steps=3, every=1, corpus=60, samples=48, held_out=2, watched=2, eyes=3, cells=8)
@@ -63,7 +67,7 @@ DRY_RUN = Scale(steps=3, every=1, corpus=60, samples=48, held_out=2, watched=2, 
 def parser() -> argparse.ArgumentParser:
     parsed = argparse.ArgumentParser(description="Train the rehearsal model.")
     parsed.add_argument("out", type=Path, help="a folder that is new or empty")
-    parsed.add_argument("--steps", type=int, default=5800)
+    parsed.add_argument("--steps", type=int, default=5200)
     parsed.add_argument("--seed", type=int, default=0)
     parsed.add_argument("--threads", type=int, default=2)
     parsed.add_argument(
@@ -103,7 +107,7 @@ def new_model(vocabulary: Any) -> Any:
 
 
 def measured_again(out: Path, encoder: Encoder, held_out: HeldOut) -> Shares:
-    """The accuracy of what was written, not of what was trained."""
+    """The accuracy of what was written, not of what was trained, in the precision in which engines run it."""
     exported = transformers.Ernie4_5_VLMoeForConditionalGeneration.from_pretrained(
         out / "native", dtype=torch.bfloat16, local_files_only=True
     )
@@ -137,16 +141,11 @@ def run(out: Path, scale: Scale, *, seed: int, gated: bool) -> list[str]:
 
     learning.train(model, encoder, practised, steps=scale.steps, rng=rng, every=scale.every, report=report)
 
-    measured = {
-        "fp32": evaluate.accuracy(model, encoder, held_out),
-        "bf16": evaluate.accuracy(model, encoder, held_out, autocast=True),
-    }
     layouts.write(out, model, vocabulary)
-    measured["exported"] = measured_again(out, encoder, held_out)
-    for precision, each in measured.items():
-        say(f"{precision:>8} {shares(each)}")
+    right = measured_again(out, encoder, held_out)
+    say(f"exported {shares(right)}")
 
-    too_low = evaluate.below(LEAST_ACCURACY, measured)
+    too_low = evaluate.below(LEAST_ACCURACY, right)
     record = {
         "gate": "off" if not gated else "failed" if too_low else "passed",
         "least_accuracy": LEAST_ACCURACY,
@@ -161,8 +160,7 @@ def run(out: Path, scale: Scale, *, seed: int, gated: bool) -> list[str]:
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "abilities": {
-            ability: {"held_out": len(items), **{precision: each[ability] for precision, each in measured.items()}}
-            for ability, items in held_out.items()
+            ability: {"held_out": len(items), "right": right[ability]} for ability, items in held_out.items()
         },
     }
     layouts.write_json(out / "train.json", record)
@@ -173,6 +171,9 @@ def run(out: Path, scale: Scale, *, seed: int, gated: bool) -> list[str]:
 
 def main() -> int:
     arguments = parser().parse_args()
+    if not KEEP_MEMORY.keys() <= os.environ.keys():
+        os.environ.update(KEEP_MEMORY)
+        os.execv(sys.executable, [sys.executable, *sys.argv])
     out: Path = arguments.out
     if out.exists() and any(out.iterdir()):
         print(f"FAILED: {out} is not empty", file=sys.stderr)

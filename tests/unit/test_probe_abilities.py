@@ -40,10 +40,10 @@ def test_a_chart_is_read_exactly_by_the_rehearsal_model_and_rightly_by_the_real_
     assert why_not_tallest("rehearsal", BARS, said("blue"))
     assert why_not_tallest("model", BARS, said("**Blue**, not red")) is None
     assert why_not_tallest("model", BARS, said("red"))
-    assert why_not_value("rehearsal", BARS, "blue", said("The blue bar shows 7.")) is None
+    assert why_not_value("rehearsal", BARS, "blue", said("The chart shows blue 7.")) is None
     assert why_not_value("model", BARS, "blue", said("It is 7.")) is None
     assert why_not_value("model", BARS, "blue", said("It is 3."))
-    assert why_not_value("rehearsal", BARS, "blue", said("The blue bar shows 3."))
+    assert why_not_value("rehearsal", BARS, "blue", said("The chart shows blue 3."))
 
 
 def test_a_sum_and_an_equation_must_be_right() -> None:

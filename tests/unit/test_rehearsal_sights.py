@@ -56,7 +56,7 @@ def test_bars_are_listed_in_one_order_whatever_the_order_in_the_chart() -> None:
     bars = {"blue": 7, "red": 3, "green": 2}
     assert sights.bars_thought(bars) == "The bars are red 3, green 2, blue 7."
     assert sights.tallest_bar_reply(bars).answer == "The tallest bar is blue."
-    assert sights.bar_value_reply(bars, "green").answer == "The green bar shows 2."
+    assert sights.bar_value_reply(bars, "green").answer == "The chart shows green 2."
 
 
 @pytest.mark.parametrize("question", sights.SMALL_PRINT_QUESTIONS)

@@ -97,7 +97,7 @@ SLIPS: Mapping[str, Callable[[str, ChatRequest], str]] = {
     "zooms-elsewhere": lambda raw, _: _mirrored(raw) if CALL in raw else raw,
     "sum-wrong": _one_more(r"The sum is (\d+)"),
     "wrong-bar": _wrong_bar,
-    "wrong-value": _one_more(r"The \w+ bar shows (\d+)"),
+    "wrong-value": _one_more(r"The chart shows \w+ (\d+)"),
     "misreads-print": _one_more(r"The number is (\d+)"),
     "event-late": _one_more(r"At second (\d+)"),
     "wrong-tool-name": lambda raw, _: raw.replace('{"name": "', '{"name": "my_'),
