@@ -63,7 +63,8 @@ def test_the_nested_layout_is_read_too() -> None:
 
 def test_what_the_whole_model_says_of_its_embeddings_is_stronger() -> None:
     untied = shape(NATIVE | {"tie_word_embeddings": False})
-    assert parameters(untied)["lm_head"] == 1024 * 128
+    text = NATIVE["text_config"]
+    assert parameters(untied)["lm_head"] == text["vocab_size"] * text["hidden_size"]
     assert "lm_head" not in parameters(shape(NATIVE))
 
 
