@@ -133,8 +133,10 @@ def test_a_second_ctrl_c_kills_at_once_an_engine_that_does_not_listen(place: Pla
     place.wait_for_engine(line="Loading Layers")
     process.send_signal(signal.SIGINT)
     assert process.stderr
-    while "Ctrl-C again to kill it" not in process.stderr.readline():
-        pass
+    line = ""
+    while "Ctrl-C again to kill it" not in line:
+        line = process.stderr.readline()
+        assert line, "it was never said"
     time.sleep(0.3)
     assert len(place.engine_pids()) == 2
     process.send_signal(signal.SIGINT)
