@@ -52,7 +52,7 @@ pass on a later attempt says so. There are no retries by default.
 
 | profile | expects | chosen by itself when | tokens per answer |
 | --- | --- | --- | --- |
-| `rehearsal` | the rehearsal model's exact words | the served model is called `ernie-rehearsal` | {rehearsal} |
+| `rehearsal` | the rehearsal model's exact words | `ernie-rehearsal` answers, or the simulator | {rehearsal} |
 | `model` | right answers in any words | otherwise | {model} |
 | `contract` | shapes and rules only, any model | never | {contract} |
 

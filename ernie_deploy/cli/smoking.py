@@ -96,7 +96,8 @@ def probe_service(
     """Probe the deployed service, or the one at `url`; what a deployment knows of itself need not be said."""
     found = address(name, url, model, cacert)
     deployed = None if url else store_of(named(name)).read()
-    told = with_seed(known_of(deployed.launch, deployed.plan, wanted) if deployed else wanted, found)
+    known = known_of(deployed.launch, deployed.plan, wanted) if deployed else wanted
+    told = with_seed(known._replace(expect=wanted.expect or expected_of(found)))
     if record is None:
         return Probed(probe(found, told))
     recorder = Recorder(record, as_told(told, found), found.api_key)
@@ -131,11 +132,17 @@ def judge_again(folder: Path, wanted: Wanted, other: Mapping[str, object]) -> Pr
     return Probed(found)
 
 
-def with_seed(wanted: Wanted, found: Endpoint) -> Wanted:
-    """With a seed and a profile, where none was asked for: the rehearsal model is held to its exact words."""
-    seed = random.SystemRandom().randrange(1 << 31) if wanted.seed is None else wanted.seed
-    expect: Profile = wanted.expect or ("rehearsal" if found.model == REHEARSAL_MODEL else "model")
-    return wanted._replace(seed=seed, expect=expect)
+def expected_of(found: Endpoint) -> Profile:
+    """The profile where none was asked for: the rehearsal model and the simulator, which speaks for it, are exact."""
+    if found.model == REHEARSAL_MODEL:
+        return "rehearsal"
+    with Client(found) as client:
+        return "rehearsal" if is_simulated(client) else "model"
+
+
+def with_seed(wanted: Wanted) -> Wanted:
+    """With a seed of its own, where none was asked for."""
+    return wanted if wanted.seed is not None else wanted._replace(seed=random.SystemRandom().randrange(1 << 31))
 
 
 def as_told(wanted: Wanted, found: Endpoint) -> Told:
@@ -172,7 +179,7 @@ def probe(
 
     What was found is not lost on Ctrl-C: the probes that it did not come to are shown as not run.
     """
-    wanted = with_seed(wanted, found)
+    wanted = with_seed(wanted)
     seed, expect = wanted.seed or 0, wanted.expect or "model"
     chosen = select(PROBES, tier=wanted.tier, only=wanted.only, skip=wanted.skip)
     require_budget(PROBES, chosen, expect, wanted.max_tokens)

@@ -8,6 +8,8 @@ import msgspec
 from ernie_deploy.client.answers import RAW_LIMIT
 from ernie_deploy.errors import VerifyError
 
+_TOO_LONG = re.compile(r"too long|longer than|max(imum)?[ _](model|context)|context length", re.IGNORECASE)
+
 
 class RawAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An HTTP answer of any status, as it came. Header names are in lower case."""
@@ -54,9 +56,18 @@ def refusal(answer: RawAnswer) -> RefusedError:
         404: "check the URL, and the served model's name in /v1/models",
         429: "the server is busy: send fewer requests at a time",
     }
+    said = server_message(answer)
     hint = hints.get(answer.status, "look at the engine's own log for the cause" if answer.status >= 500 else "")
-    message = f"{answer.url}: HTTP {answer.status}: {server_message(answer)}"
+    if (answer.status == 400 or answer.status >= 500) and is_too_long(said):
+        # FastDeploy takes 2048 tokens in all when its --max-model-len was lost on the way to it.
+        hint = "ask for less, or start the engine with a larger --max-model-len: /v1/models lists the one that it has"
+    message = f"{answer.url}: HTTP {answer.status}: {said}"
     return RefusedError(answer.status, message, hint=hint, details=answer.text[:RAW_LIMIT])
+
+
+def is_too_long(message: str) -> bool:
+    """Whether a server refused because prompt and answer do not fit its `max_model_len`; every engine words it anew."""
+    return _TOO_LONG.search(message) is not None
 
 
 def server_message(answer: RawAnswer) -> str:

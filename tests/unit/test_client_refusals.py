@@ -1,5 +1,6 @@
 """What an engine says when it refuses reaches the reader in one line."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,21 @@ def test_a_refusal_names_the_url_the_status_and_what_to_do() -> None:
     error = refusal(answer(b'{"error": "Unauthorized"}', 401))
     assert error.message == "http://host/v1/chat/completions: HTTP 401: Unauthorized"
     assert "ERNIE_DEPLOY_API_KEY" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (500, "Input text is too long, input_ids_len (2047) + min_tokens(1) >= max_model_len(2048)"),
+        (400, "This model's maximum context length is 2048 tokens. However, you requested 2600 tokens"),
+    ],
+)
+def test_a_request_that_is_too_long_is_sent_to_the_length_not_to_the_log(status: int, said: str) -> None:
+    assert "--max-model-len" in refusal(answer(json.dumps({"error": {"message": said}}).encode(), status)).hint
+
+
+def test_a_key_that_is_refused_as_too_long_is_still_a_matter_of_the_key() -> None:
+    assert "ERNIE_DEPLOY_API_KEY" in refusal(answer(b'{"error": "the key is too long"}', 401)).hint
 
 
 def test_a_redirect_names_its_target() -> None:

@@ -1,10 +1,9 @@
 """Are very large and very small pictures answered, within the tokens that they may cost."""
 
-import re
-
 from ernie_deploy.architecture.tokens import resized
 from ernie_deploy.client import Answer, RawAnswer, RefusedError, image_part
 from ernie_deploy.client.png import plain
+from ernie_deploy.client.refusals import is_too_long
 from ernie_deploy.rehearsal.grammar import COLOUR_QUESTIONS, COLOURS, colour_named
 from ernie_deploy.smoke.base import Judgement, Probe, failed, passed
 from ernie_deploy.smoke.probes.bad_images import ask_about, data_url
@@ -27,8 +26,6 @@ WORDS_TOKENS = 200
 TOO_LONG_FROM = MOST_TOKENS + 1024
 """A service with fewer tokens of context may refuse the large picture."""
 
-TOO_LONG = re.compile(r"too long|longer than|max(imum)?[ _](model|context)|context length", re.IGNORECASE)
-
 TINY = ((1, 1), (10, 2000))
 
 
@@ -50,7 +47,7 @@ def judge_large(target: Target) -> Judgement:
 
 def may_refuse(max_model_len: int, message: str) -> bool:
     """Whether the large picture really cannot fit, and that is the reason that is given."""
-    return max_model_len < TOO_LONG_FROM and TOO_LONG.search(message) is not None
+    return max_model_len < TOO_LONG_FROM and is_too_long(message)
 
 
 def _judge_one(target: Target, colour: str, size: tuple[int, int]) -> Judgement:

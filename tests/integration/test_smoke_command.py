@@ -1,0 +1,79 @@
+"""`ernie-deploy smoke --url` as the real command, against the simulated FastDeploy."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from tests.support.engines import REPOSITORY
+from tests.support.simulator import PARSERS, Running, simulator
+
+
+def start(service: Running, *words: str) -> "subprocess.Popen[str]":
+    url = f"http://127.0.0.1:{service.port}"
+    return subprocess.Popen(
+        (sys.executable, "-m", "ernie_deploy", "smoke", "--url", url, *words),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=service.directory,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "ERNIE_DEPLOY_STATE": str(service.directory / "state")},
+    )
+
+
+def smoke(service: Running, *words: str) -> tuple[int, Any, str]:
+    """Exit code, JSON report and what was said beside it."""
+    with start(service, "--json", *words) as process:
+        out, err = process.communicate(timeout=60)
+    return process.returncode, json.loads(out), err
+
+
+def test_a_simulator_of_any_name_is_held_to_the_words_that_it_can_say(tmp_path: Path) -> None:
+    with simulator(tmp_path, *PARSERS, "--max-model-len=8192") as service:
+        code, found, err = smoke(service, "--only", "chart-tallest", "--only", "unicode-persian", "--only", "stem-sum")
+    assert (code, found["profile"]) == (0, "rehearsal"), err
+    assert "expecting rehearsal" in err
+
+
+def test_what_was_asked_for_is_expected_of_a_simulator_too(tmp_path: Path) -> None:
+    with simulator(tmp_path, *PARSERS) as service:
+        code, found, err = smoke(service, "--expect", "model", "--only", "text")
+    assert (code, found["profile"]) == (0, "model"), err
+
+
+def test_a_service_that_lost_its_length_fails_and_the_flag_is_named(tmp_path: Path) -> None:
+    """FastDeploy takes 2048 tokens in all when nothing else reached it."""
+    with simulator(tmp_path, *PARSERS) as service:
+        code, found, err = smoke(service, "--only", "video-order")
+    (case,) = (case for case in found["cases"] if case["id"] == "video-order")
+    assert (code, case["verdict"]) == (7, "fail")
+    assert "max_model_len(2048)" in case["message"], err
+    assert "--max-model-len" in case["hint"]
+
+
+def test_ctrl_c_keeps_what_was_found_and_passes_nothing_that_did_not_run(tmp_path: Path) -> None:
+    """Stopped while the simulator is slow to answer, in a probe after the first ones."""
+    junit = tmp_path / "out.xml"
+    with simulator(tmp_path, *PARSERS, ttft_s="2") as service:
+        process = start(service, "--junit", str(junit), "--only", "models", "--only", "text", "--only", "stem-sum")
+        assert process.stderr
+        line = ""
+        while "expecting" not in line:
+            line = process.stderr.readline()
+            assert line, "it was never said what is expected"
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert "error: interrupted" in err
+    cases = {str(case.get("name")).split(" ")[0]: case for case in ElementTree.parse(junit).iter("testcase")}
+    assert cases["models"].find("skipped") is None
+    for name in ("text", "stem-sum"):
+        skipped = cases[name].find("skipped")
+        assert skipped is not None
+        assert "interrupted" in str(skipped.get("message"))
