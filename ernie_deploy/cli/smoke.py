@@ -77,13 +77,17 @@ def smoke(
         max_num_seqs=max_num_seqs,
     )
     files = {"junit": junit, "ctrf": ctrf, "markdown": markdown, "html": html}
+    smoking.require_places(files)
     not_to_be = smoking.verdicts(fail_on or ())
     if replay:
         probed = smoking.judge_again(replay, wanted, {"--url": url, "--record": record, "--name": name})
     else:
         probed = smoking.probe_service(name, url, model, cacert, wanted, record)
-    smoking.show(probed.report, as_json=as_json)
-    smoking.write(probed.report, files)
+    try:
+        # First what stays: a reader of the table, such as `head`, may go before its end.
+        smoking.write(probed.report, files)
+    finally:
+        smoking.show(probed.report, as_json=as_json)
     if probed.recorder:
         probed.recorder.require_complete()
     smoking.require_success(probed.report, not_to_be)

@@ -1,6 +1,7 @@
 """Running the smoke probes and showing what they found."""
 
 import contextlib
+import os
 import random
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -20,7 +21,7 @@ from ernie_deploy.client.replay import open_recording
 from ernie_deploy.client.wire import Wire
 from ernie_deploy.engines.base import Launch
 from ernie_deploy.errors import EngineError, UsageError, UserInterruptError, VerifyError
-from ernie_deploy.files import write_atomically
+from ernie_deploy.files import is_a_stream, write_atomically
 from ernie_deploy.plan.values import Plan
 from ernie_deploy.serve.service import metrics_elsewhere
 from ernie_deploy.smoke.base import Tier
@@ -241,6 +242,25 @@ def metrics_of(
     except EngineError:
         return None
     return client if answer.status == 200 and counters(answer.text) else None
+
+
+def require_places(files: Mapping[str, Path | None]) -> None:
+    """Raise UsageError when a report cannot be written where it was asked for: a run takes minutes, so before it."""
+    taken: dict[Path, str] = {}
+    for name, path in files.items():
+        if path is None:
+            continue
+        where = path.absolute()
+        if where.is_dir():
+            raise UsageError(f"--{name} {path}: it is a directory", hint="name a file in it")
+        if is_a_stream(where):
+            continue
+        if not os.access(where.parent, os.W_OK | os.X_OK):
+            why = "it cannot be written in" if where.parent.is_dir() else "it is not there"
+            raise UsageError(f"--{name} {path}: {where.parent}: {why}", hint=f"make it first: mkdir -p {where.parent}")
+        if where in taken:
+            raise UsageError(f"--{name} {path}: --{taken[where]} is written there", hint="give each a file of its own")
+        taken[where] = name
 
 
 def write(found: report.Report, files: Mapping[str, Path | None]) -> None:

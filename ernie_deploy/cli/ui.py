@@ -94,7 +94,14 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, status_colum
         if status_column is not None:
             cells[status_column].stylize(COLOURS.get(row[status_column], ""))
         drawn.add_row(*cells)
-    _console().print(drawn)
+    console = _console()
+    if console.is_terminal:
+        console.print(drawn)
+        return
+    with console.capture() as captured:
+        console.print(drawn)
+    # A file or a log keeps every row as long as it is, and no blanks after it.
+    out("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def listing(columns: Sequence[str], rows: Iterable[Sequence[str]], *, as_json: bool) -> None:

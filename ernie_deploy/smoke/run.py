@@ -35,13 +35,15 @@ class Selection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def select(
     probes: Sequence[Probe], *, tier: Tier = "full", only: Iterable[str] = (), skip: Iterable[str] = ()
 ) -> Selection:
-    """Raises UsageError for a name that nothing has."""
+    """Raises UsageError for a name that nothing has, and when no probe is left."""
     chosen = Selection(tier, frozenset(only), frozenset(skip))
     known = {name for probe in probes for name in (probe.id, probe.tier, *probe.needs)}
     if unknown := sorted((chosen.only | chosen.skip) - known):
         raise UsageError(
             f"no probe, tier or need is called {', '.join(unknown)}", hint=f"known are: {', '.join(sorted(known))}"
         )
+    if all(chosen.why_left_out(probe) for probe in probes):
+        raise UsageError("--only, --skip and --tier leave no probe to run", hint="skip less of what --only names")
     return chosen
 
 

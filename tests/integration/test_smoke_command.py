@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import pytest
+
 from tests.support.engines import REPOSITORY
 from tests.support.simulator import PARSERS, Running, simulator
 
@@ -77,3 +79,51 @@ def test_ctrl_c_keeps_what_was_found_and_passes_nothing_that_did_not_run(tmp_pat
         skipped = cases[name].find("skipped")
         assert skipped is not None
         assert "interrupted" in str(skipped.get("message"))
+
+
+def test_a_table_in_a_file_has_no_blanks_after_its_rows() -> None:
+    command = (sys.executable, "-m", "ernie_deploy", "smoke", "--list")
+    listed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY).stdout.splitlines()
+    assert len(listed) > 40
+    assert [line for line in listed if line != line.rstrip()] == []
+
+
+def test_the_reports_are_there_when_nobody_reads_the_table_to_its_end(tmp_path: Path) -> None:
+    junit = tmp_path / "out.xml"
+    with simulator(tmp_path, *PARSERS) as service:
+        process = start(service, "--only", "text", "--junit", str(junit))
+        assert process.stdout
+        process.stdout.close()
+        process.wait(60)
+        assert process.stderr
+        process.stderr.close()
+    assert ElementTree.parse(junit).getroot().get("failures") == "0"
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--junit", "nowhere/out.xml"), "nowhere: it is not there"),
+        (("--html", "."), "--html .: it is a directory"),
+        (("--html", "out", "--markdown", "./out"), "is written there"),
+        (("--only", "text", "--skip", "text"), "leave no probe to run"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anybody_is_asked(
+    tmp_path: Path, words: tuple[str, ...], why: str
+) -> None:
+    with simulator(tmp_path, *PARSERS) as service, start(service, "--only", "text", *words) as process:
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (2, "")
+    assert why in err
+
+
+def test_a_report_may_go_to_stdout(tmp_path: Path) -> None:
+    with (
+        simulator(tmp_path, *PARSERS) as service,
+        start(service, "--only", "text", "--markdown", "/dev/stdout") as process,
+    ):
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert out.startswith("**ernie-deploy smoke** of `any/model`"), out
+    assert "| `text` | 6 questions answered right |" in out
