@@ -45,7 +45,7 @@ class Wanted(NamedTuple):
     skip: Collection[str] = ()
     seed: int | None = None
     max_tokens: int = 0
-    timeout_s: float = 120.0
+    timeout_s: float | None = None
     retries: int = 0
     metrics_url: str | None = None
     max_model_len: int | None = None

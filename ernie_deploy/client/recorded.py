@@ -42,7 +42,7 @@ class Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     max_tokens: int = 0
-    timeout_s: float = 120.0
+    timeout_s: float | None = None
     retries: int = 0
     metrics_url: str | None = None
     max_model_len: int | None = None

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from ernie_deploy.report import Box, Verdict
-from ernie_deploy.smoke.target import Profile, Target
+from ernie_deploy.smoke.target import DEFAULT_TIMEOUT_S, Profile, Target
 
 Tier = Literal["fast", "full"]
 """`full` is all of them; `fast` are those that a pipeline can afford on every change."""
@@ -17,8 +17,6 @@ Need = Literal["chat", "thinking", "vision", "video", "tools", "key", "metrics",
 `key`: the run has an API key. `metrics`: it is known where they are served. `length`: so is max_model_len. The others
 name abilities of the model, for readers and for --only and --skip.
 """
-
-DEFAULT_TIMEOUT_S = 120.0
 
 LEAST_TOKENS: Mapping[Profile, int] = {"contract": 64, "rehearsal": 128, "model": 512}
 """The smallest budget per answer with which a probe that says nothing else is answered."""
@@ -54,6 +52,12 @@ class Probe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     needs: tuple[Need, ...] = ()
     timeout_s: float = DEFAULT_TIMEOUT_S
     least_tokens: Mapping[Profile, int] = {}
+
+    def limit_s(self, asked_s: float | None) -> float:
+        """Seconds that it may take where a run asks for so many; who is short on purpose stays short."""
+        if asked_s is None:
+            return self.timeout_s
+        return min(asked_s, self.timeout_s) if self.timeout_s < DEFAULT_TIMEOUT_S else asked_s
 
     def least(self, profile: Profile) -> int:
         """Tokens per answer; 0 when it asks the model nothing."""

@@ -126,7 +126,7 @@ def _tried(probe: Probe, target: Target, retries: int) -> Outcome:
 
 def _attempt(probe: Probe, target: Target, attempt: int) -> Outcome:
     started = target.now()
-    asked = target.for_probe(probe.id, probe.timeout_s, attempt)
+    asked = target.for_probe(probe.id, probe.limit_s(target.timeout_s), attempt)
     try:
         found = probe.judge(asked)
     except DeployError as error:

@@ -19,6 +19,9 @@ Profile = Literal["contract", "rehearsal", "model"]
 MAX_TOKENS: Mapping[Profile, int] = {"contract": 512, "rehearsal": 256, "model": 2048}
 """FastDeploy lets the reasoning have 80 % of it; with too little the answer stays empty."""
 
+DEFAULT_TIMEOUT_S = 120.0
+"""For a probe that says nothing else."""
+
 Fact = TypeVar("Fact")
 
 CHAT = "/v1/chat/completions"
@@ -57,8 +60,9 @@ class Log:
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A client of a served model, and what is known about the engine behind it (`unknown` when nothing is).
 
-    `timeout_s` is for one probe; `ends_at` is set when that probe begins, and so are `rng` and `log`: what a probe
-    draws does not depend on which others run. `max_model_len`, `max_num_seqs` and `metrics` are None when nobody says.
+    `timeout_s` is for one probe, None leaves it to each; `ends_at` is set when that probe begins, and so are `rng` and
+    `log`: what a probe draws does not depend on which others run. `max_model_len`, `max_num_seqs` and `metrics` are
+    None when nobody says.
     """
 
     client: Client
@@ -66,7 +70,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     profile: Profile
     seed: int = 0
     max_tokens: int = 0
-    timeout_s: float = 120.0
+    timeout_s: float | None = None
     max_model_len: int | None = None
     max_num_seqs: int | None = None
     metrics: Client | None = None
@@ -78,13 +82,12 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def for_probe(self, name: str, timeout_s: float, attempt: int = 1) -> "Target":
         """The same service for one probe, with a log and a clock of its own."""
-        limit_s = min(timeout_s, self.timeout_s)
         return msgspec.structs.replace(
             self,
             client=self.client.labelled(f"{name}#{attempt}"),
             metrics=self.metrics.labelled(f"{name}#{attempt} metrics") if self.metrics else None,
-            timeout_s=limit_s,
-            ends_at=self.now() + limit_s,
+            timeout_s=timeout_s,
+            ends_at=self.now() + timeout_s,
             rng=random.Random(f"{self.seed} {name}"),
             log=Log(),
         )
@@ -106,11 +109,12 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def remaining_s(self) -> float:
         """Raises EngineError when the probe's time is up."""
-        left_s = min(self.ends_at - self.now(), self.timeout_s)
+        limit_s = self.timeout_s or DEFAULT_TIMEOUT_S
+        left_s = min(self.ends_at - self.now(), limit_s)
         if left_s <= 0:
             raise EngineError(
-                f"the probe was not done after {self.timeout_s:g} s",
-                hint="look at the engine's own log: it may be stuck",
+                f"the probe was not done after {limit_s:g} s",
+                hint="look at the engine's own log: it may be stuck; where it is only slow, give a longer --timeout",
             )
         return left_s
 

@@ -136,6 +136,7 @@ def test_tool_choice_none_means_no_call_and_no_markup(engine: str, said: Answer,
 def test_a_tool_that_nobody_needs_is_not_called() -> None:
     assert tool_turns.why_called(target(), "4", answer(content="4")) is None
     assert tool_turns.why_called(target("model"), "4", answer(content="It is 4.")) is None
+    assert tool_turns.why_called(target("model"), "4", answer(content="1, 2, 3, 4, 5, 42, 14")) is not None
     assert tool_turns.why_called(target("contract"), "4", answer(content="Five.")) is None
     assert tool_turns.why_called(target(), "4", answer(content="5")) is not None
     assert tool_turns.why_called(target(), "4", answer()) is not None

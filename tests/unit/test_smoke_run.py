@@ -109,6 +109,11 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     assert "image" in caught.value.hint
 
 
+def test_a_choice_that_leaves_nothing_is_refused() -> None:
+    with pytest.raises(UsageError, match="leave no probe to run"):
+        select((BAD, GOOD), only=["bad"], skip=["chat"])
+
+
 def test_a_probe_that_outlives_its_deadline_fails() -> None:
     times = iter([0.0, 0.0, 6.0, 6.0])
 
@@ -119,6 +124,25 @@ def test_a_probe_that_outlives_its_deadline_fails() -> None:
     (outcome,) = outcomes(Probe("slow", "", "fast", is_slow), asked=target(lambda: next(times)))
     assert (outcome.verdict, outcome.seconds) == ("fail", 6.0)
     assert outcome.message == "the probe was not done after 5 s"
+
+
+@pytest.mark.parametrize(
+    ("own_s", "asked_s", "limit_s"),
+    [(120.0, None, 120.0), (300.0, None, 300.0), (300.0, 60.0, 60.0), (120.0, 900.0, 900.0), (10.0, 900.0, 10.0)],
+)
+def test_a_run_may_give_all_probes_more_time_or_less_but_those_that_are_short_on_purpose(
+    own_s: float, asked_s: float | None, limit_s: float
+) -> None:
+    given: list[float | None] = []
+
+    def notes(seen: Target) -> Judgement:
+        given.append(seen.timeout_s)
+        return passes(seen)
+
+    outcomes(
+        Probe("noted", "", "fast", notes, timeout_s=own_s), asked=msgspec.structs.replace(target(), timeout_s=asked_s)
+    )
+    assert given == [limit_s]
 
 
 @pytest.mark.parametrize(

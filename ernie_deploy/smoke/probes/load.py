@@ -9,6 +9,7 @@ from ernie_deploy.errors import DeployError
 from ernie_deploy.rehearsal.grammar import TEXT_QA
 from ernie_deploy.smoke.base import Judgement, Probe, failed, passed
 from ernie_deploy.smoke.probes.text import why_empty
+from ernie_deploy.smoke.reading import number_meant
 from ernie_deploy.smoke.target import Target
 from ernie_deploy.smoke.together import at_once
 
@@ -60,7 +61,7 @@ def why_wrong(target: Target, expected: str, content: str) -> str | None:
     if target.profile == "rehearsal":
         return None if content == expected else f"expected {expected!r}, got {content[:200]!r}"
     if target.profile == "model":
-        return None if expected in content else f"expected {expected} in the answer, got {content[:200]!r}"
+        return None if number_meant(content) == float(expected) else f"expected {expected}, got {content[:200]!r}"
     return None
 
 

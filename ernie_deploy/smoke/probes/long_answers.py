@@ -92,12 +92,13 @@ def running(target: Target) -> float | None:
     return counted.running if counted else None
 
 
-def _held(target: Target, before: float) -> float:
-    """How many more run than before, as soon as it is none, or after the last look."""
-    held = 0.0
+def _held(target: Target, before: float) -> float | None:
+    """How many more run than before, as soon as it is none, or after the last look; None when nobody says any more."""
+    held = None
     for _ in range(LOOKS):
-        held = (running(target) or 0) - before
-        if held <= 0:
+        now = running(target)
+        held = None if now is None else now - before
+        if held is not None and held <= 0:
             break
         target.pause(LOOK_S)
     return held

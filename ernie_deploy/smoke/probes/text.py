@@ -3,6 +3,7 @@
 from ernie_deploy.client import Answer
 from ernie_deploy.rehearsal.grammar import TEXT_QA
 from ernie_deploy.smoke.base import Judgement, Probe
+from ernie_deploy.smoke.reading import number_meant
 from ernie_deploy.smoke.target import Target
 
 ADDITION = TEXT_QA[1]
@@ -40,7 +41,7 @@ def _why_wrong(target: Target, expected: str, content: str) -> str | None:
     if target.profile == "rehearsal":
         return None if content == expected else f"expected {expected!r}, got {content[:200]!r}"
     if target.profile == "model":
-        return None if expected in content else f"expected {expected!r} in the answer, got {content[:200]!r}"
+        return None if number_meant(content) == float(expected) else f"expected {expected}, got {content[:200]!r}"
     return None
 
 

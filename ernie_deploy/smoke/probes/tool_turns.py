@@ -20,6 +20,7 @@ from ernie_deploy.smoke.pictures import colour_field
 from ernie_deploy.smoke.probes.image import PLAIN_COLOURS
 from ernie_deploy.smoke.probes.text import ADDITION, why_empty
 from ernie_deploy.smoke.probes.tool_call import Zoom, judge_no_call
+from ernie_deploy.smoke.reading import number_meant
 from ernie_deploy.smoke.target import Target
 
 CALL_ID = "call_1"
@@ -104,8 +105,8 @@ def why_called(target: Target, expected: str, answer: Answer) -> str | None:
         return why
     if target.profile == "rehearsal" and answer.content != expected:
         return f"expected {expected!r}, got {answer.content[:200]!r}"
-    if target.profile == "model" and expected not in answer.content:
-        return f"expected {expected!r} in the answer, got {answer.content[:200]!r}"
+    if target.profile == "model" and number_meant(answer.content) != float(expected):
+        return f"expected {expected}, got {answer.content[:200]!r}"
     return None
 
 
