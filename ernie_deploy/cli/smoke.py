@@ -35,7 +35,9 @@ def smoke(
     tier: Annotated[str, typer.Option("--tier", help="fast, or full: all of them.")] = "full",
     only: Annotated[list[str] | None, typer.Option("--only", help="Run this probe, tier or need; repeatable.")] = None,
     skip: Annotated[list[str] | None, typer.Option("--skip", help="Leave this one out; repeatable.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Draw the same pictures again.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Draw the same pictures again; else new ones (rehearsal: 8180).")
+    ] = None,
     max_tokens: Annotated[
         int | None, typer.Option("--max-tokens", min=1, help="Thinking and answer together, per answer.")
     ] = None,

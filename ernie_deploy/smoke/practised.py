@@ -1,4 +1,4 @@
-"""Which abilities the rehearsal model needs for a probe. What it has not learnt is not asked of it: it would guess."""
+"""What the rehearsal model is asked: what it has learnt, for else it would guess, and pictures that it reads right."""
 
 from collections.abc import Mapping, Set
 from types import MappingProxyType
@@ -33,6 +33,14 @@ NEEDED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     }
 )
 """From the id of a probe to abilities of the model card."""
+
+SEED: Final = 8180
+"""Draws pictures that the rehearsal model reads right with room to spare.
+
+It misreads a few in a thousand, and with seeds at random every fiftieth run failed on a healthy engine (6 of about 300,
+vLLM). With this one no word of an answer that is judged was less than 3.3 ahead of the next, in logarithms of the
+probability (vLLM, bfloat16).
+"""
 
 
 def why_not_learnt(probe: str, learnt: Set[str]) -> str | None:

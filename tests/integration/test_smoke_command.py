@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from ernie_deploy.smoke import practised
 from tests.support.engines import REPOSITORY
 from tests.support.simulator import PARSERS, Running, simulator
 
@@ -46,6 +47,15 @@ def test_what_was_asked_for_is_expected_of_a_simulator_too(tmp_path: Path) -> No
     with simulator(tmp_path, *PARSERS) as service:
         code, found, err = smoke(service, "--expect", "model", "--only", "text")
     assert (code, found["profile"]) == (0, "model"), err
+
+
+def test_the_rehearsal_model_is_shown_the_same_pictures_every_time_and_others_are_not(tmp_path: Path) -> None:
+    with simulator(tmp_path, *PARSERS) as service:
+        asked = [(), (), ("--expect", "model"), ("--expect", "model"), ("--seed", "7")]
+        seeds = [smoke(service, "--only", "text", *words)[1]["seed"] for words in asked]
+    assert seeds[:2] == [practised.SEED, practised.SEED]
+    assert len({*seeds[1:4]}) == 3
+    assert seeds[4] == 7
 
 
 def test_a_service_that_lost_its_length_fails_and_the_flag_is_named(tmp_path: Path) -> None:
