@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ernie_deploy.client import Answer, Delta, RawAnswer, RefusedError, Usage
+from ernie_deploy.client import Answer, Client, Delta, Endpoint, RawAnswer, RefusedError, Usage
 from ernie_deploy.errors import VerifyError
 from ernie_deploy.smoke.probes import counting, repeatable, stream_order, stream_start
 from ernie_deploy.smoke.probes.counting import Counted
+from ernie_deploy.smoke.target import Target
 
 CAPTURED = Path(__file__).parent.parent / "captured" / "answers"
 
@@ -139,6 +140,22 @@ def test_tokens_that_all_come_at_the_end_were_collected() -> None:
     assert "proxy_buffering off" in collected.hint
     assert stream_start.judge_times(deltas(1.0, end=1.0)).verdict == "fail"
     assert stream_start.judge_times([Delta(1.0, finish_reason="stop")]).verdict == "fail"
+
+
+def tried(monkeypatch: pytest.MonkeyPatch, *tries: list[Delta]) -> tuple[str, list[float]]:
+    """The verdict, and the rests between the tries."""
+    streams, rests = iter(tries), list[float]()
+    monkeypatch.setattr(Target, "deltas", lambda _target, _request: next(streams))
+    monkeypatch.setattr(Target, "pause", lambda _target, seconds: rests.append(seconds))
+    with Client(Endpoint("http://127.0.0.1:9")) as client:
+        return stream_start.judge_first(Target(client, "vllm", "rehearsal")).verdict, rests
+
+
+def test_a_stream_in_one_piece_is_asked_for_again_after_a_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once, steady = deltas(0.97, 0.98, 1.0, end=1.0), deltas(0.1, 0.5, 1.0, end=1.0)
+    assert tried(monkeypatch, steady) == ("pass", [])
+    assert tried(monkeypatch, at_once, at_once, steady) == ("pass", [stream_start.REST_S] * 2)
+    assert tried(monkeypatch, *[at_once] * stream_start.TRIES) == ("fail", [stream_start.REST_S] * 3)
 
 
 def test_a_stream_that_cannot_be_is_refused_in_words_before_or_within() -> None:

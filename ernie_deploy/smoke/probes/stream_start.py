@@ -14,17 +14,22 @@ from ernie_deploy.smoke.target import Target
 QUESTION = TEXT_QA[4]
 """Who are you: an answer of more than a few words from anybody."""
 
-TRIES = 3
+TRIES = 4
 LEAST_SHARE = 0.3
 """Of the whole time. A busy engine lets a request wait before its first token, so one try does not tell."""
 
+REST_S = 0.5
+"""Between tries. On two cores vLLM's workers keep its API server waiting while there is work without a gap: 23 of 25
+streams asked for at once came in one piece, of 100 with a rest between them one did (measured)."""
+
 
 def judge_first(target: Target) -> Judgement:
-    found = failed("nothing was asked")
-    for _ in range(TRIES):
-        found = judge_times(target.deltas(target.request(QUESTION.prompt)))
+    found = judge_times(target.deltas(target.request(QUESTION.prompt)))
+    for _ in range(TRIES - 1):
         if found.verdict == "pass":
             break
+        target.pause(REST_S)
+        found = judge_times(target.deltas(target.request(QUESTION.prompt)))
     return found
 
 
