@@ -18,6 +18,8 @@ from ernie_deploy.lint.values import Word
 
 MOST_DEPTH = 100
 MOST_NODES = 20_000
+# libyaml of PyYAML 6.0.4 and later reads ahead, and gives up before the event that we would stop at.
+TOO_DEEP = "maximum nesting depth"
 # Nothing that starts an engine is longer; it bounds the time to about two seconds.
 MOST_CHARACTERS = 256 * 1024
 # Documents of a stream are read apart: one that names no engine is not read at all.
@@ -115,12 +117,18 @@ def _root(text: Text, path: str, stream: Text) -> Node | None:
     try:
         return _built(text, path)
     except yaml.MarkedYAMLError as error:
+        if TOO_DEEP in str(error.problem):
+            raise _unlike_a_launch(path, f"nested deeper than {MOST_DEPTH}") from None
         mark = error.problem_mark or error.context_mark
         offset = text.offsets[min(mark.index, len(text.characters))] if mark else 0
         line, column = Lines(stream.characters).place(offset - stream.offsets[0])
         raise SpecError(f"{path}:{line}:{column}: not YAML: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise SpecError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+
+
+def _unlike_a_launch(path: str, what: str) -> SpecError:
+    return SpecError(f"{path}: {what}: no launch looks like this")
 
 
 def _built(text: Text, path: str) -> Node | None:
@@ -140,7 +148,7 @@ def _built(text: Text, path: str) -> Node | None:
         count += 1
         if count > MOST_NODES or len(stack) > MOST_DEPTH:
             what = f"more than {MOST_NODES} values" if count > MOST_NODES else f"nested deeper than {MOST_DEPTH}"
-            raise SpecError(f"{path}: {what}: no launch looks like this")
+            raise _unlike_a_launch(path, what)
         node = _node(event, text, anchors)
         if stack:
             holder, key = stack[-1]
