@@ -1,9 +1,8 @@
 """What a rehearsal asks for, and its steps after the start: smoke, a picture, and a clean end."""
 
 import contextlib
-import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from ernie_deploy.cli import ui
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
 
 ENGINES = ("transformers", "vllm", "fastdeploy")
 REHEARSAL_NAME = "rehearsal"
+
+NO_VARIABLES: Mapping[str, str] = {}
+"""Whose key stands in the environment is the real deployment; a rehearsal has the key of its own plan, or none."""
 
 
 def as_rehearsal(asked: Asked) -> Asked:
@@ -77,7 +79,7 @@ def smoke(made: Planned, tier: str, *, as_json: bool) -> "Report":
     from ernie_deploy.serve.service import address_of
 
     wanted = smoking.known_of(made.launch, made.plan, smoking.Wanted(expect="rehearsal", tier=smoking.tier(tier)))
-    report = smoking.probe(address_of(made.launch, os.environ), wanted)
+    report = smoking.probe(address_of(made.launch, NO_VARIABLES), wanted)
     smoking.show(report, as_json=as_json)
     return report
 
@@ -96,7 +98,7 @@ def show_a_picture(made: Planned) -> None:
     ui.out(f"drawn just now: 224 × 224, {colour}, with noise.  asked: {question}")
     content = [image_part(picture), {"type": "text", "text": question}]
     request = {"messages": [{"role": "user", "content": content}], "max_tokens": 256, "temperature": 0}
-    with Client(address_of(made.launch, os.environ)) as client:
+    with Client(address_of(made.launch, NO_VARIABLES)) as client:
         print_streamed(client.stream(request))
 
 

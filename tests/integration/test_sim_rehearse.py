@@ -25,6 +25,16 @@ def test_a_rehearsal_under_a_new_name_is_green_and_leaves_nothing(tmp_path: Path
     assert not (tmp_path / "engines" / "fastdeploy-simulated-develop").exists()
 
 
+def test_the_key_of_the_real_deployment_is_not_asked_of_a_rehearsal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ERNIE_DEPLOY_API_KEY", "sk-of-the-real-one")
+    done = command(tmp_path, "rehearse", "--engine=fastdeploy", "--name=keyless", f"--port={free_port()}", "--json")
+    assert done.returncode == 0, done.stderr
+    skipped = {case["id"]: case["message"] for case in json.loads(done.stdout)["cases"] if case["verdict"] == "skip"}
+    assert skipped["auth-required"] == "the run has no API key (ERNIE_DEPLOY_API_KEY)"
+
+
 def test_a_fault_that_means_nothing_is_refused_before_anything_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
