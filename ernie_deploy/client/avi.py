@@ -1,8 +1,7 @@
 """Videos to ask about, written with struct alone: whole frames in an AVI, without compression.
 
-No encoder is needed, and no frame differs from what was drawn. vLLM's OpenCV reads it to the last pixel (measured);
-FastDeploy's decord stands on FFmpeg as well, which knows raw frames in every build, but was not tried. An MP4 would
-gain nothing: a probe's video of 16 small frames is a few hundred kilobytes.
+No encoder is needed, and no frame differs from what was drawn: vLLM's OpenCV and FastDeploy's decord read it to the
+last pixel (measured). An MP4 would gain nothing: a probe's video of 16 small frames is a few hundred kilobytes.
 
 The rows run from the top down, told by a negative height: the other order, more usual in this format, is not decoded
 by OpenCV 5.0.0, and a server that uses it would not survive the probe.

@@ -1,11 +1,15 @@
-"""An AVI is read back by hand, as a decoder would read it: OpenCV and FFmpeg are in no environment of ours."""
+"""An AVI is read back by hand, chunk by chunk, and by decord, which is what FastDeploy reads videos with."""
 
+import io
+import random
 import struct
 
+import decord
 import pytest
 
 from ernie_deploy.client.avi import avi
 from ernie_deploy.client.media import media_type, video_part
+from ernie_deploy.rehearsal.scenes import VIDEO_SECONDS, Picture, Video, flash, some_sequence, video
 
 RED, BLUE = b"\xff\x00\x10", b"\x00\x20\xff"
 
@@ -60,6 +64,26 @@ def test_the_index_points_at_every_frame() -> None:
         frame = data[movie + place : movie + place + 8 + size]
         assert (kind, flags) == (b"00db", 0x10)
         assert frame == b"00db" + struct.pack("<I", 12) + inside(data, b"00db")[at]
+
+
+@pytest.mark.parametrize("kind", ["sequence", "flash", "odd width"])
+def test_fastdeploys_decoder_reads_each_pixel_as_it_was_drawn(kind: str) -> None:
+    watched = drawn(kind, random.Random(8180))
+    first = watched.frames[0]
+    data = avi([frame.pixels for frame in watched.frames], first.width, first.height, watched.fps)
+    decoded = decord.VideoReader(io.BytesIO(data), ctx=decord.cpu(0), num_threads=1)
+    assert len(decoded) == len(watched.frames)
+    assert decoded.get_avg_fps() == watched.fps
+    assert decoded[0].shape == (first.height, first.width, 3)
+    for at, frame in enumerate(watched.frames):
+        assert decoded[at].asnumpy().tobytes() == frame.pixels
+
+
+def drawn(kind: str, rng: random.Random) -> Video:
+    """The videos of the probes, and one whose rows need filling."""
+    if kind == "odd width":
+        return Video(tuple(Picture(33, 21, rng.randbytes(33 * 21 * 3)) for _ in range(5)), 2)
+    return video(some_sequence(rng) if kind == "sequence" else flash("red", VIDEO_SECONDS - 1), rng)
 
 
 def test_a_frame_of_another_size_is_refused() -> None:
