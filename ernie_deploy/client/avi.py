@@ -1,7 +1,8 @@
 """Videos to ask about, written with struct alone: whole frames in an AVI, without compression.
 
-No encoder is needed, and no frame differs from what was drawn: vLLM's OpenCV and FastDeploy's decord read it to the
-last pixel (measured). An MP4 would gain nothing: a probe's video of 16 small frames is a few hundred kilobytes.
+No encoder is needed, and no frame differs from what was drawn: vLLM's OpenCV, FastDeploy's decord and FFmpeg 8, which
+its newest source reads with, give it back to the last pixel (measured). An MP4 would gain nothing: a probe's video of
+16 small frames is a few hundred kilobytes.
 
 The rows run from the top down, told by a negative height: the other order, more usual in this format, is not decoded
 by OpenCV 5.0.0, and a server that uses it would not survive the probe.
