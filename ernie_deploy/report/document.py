@@ -115,7 +115,7 @@ def _told(case: Case) -> CaseTold:
         evidence={cut(name): fitted(value) for name, value in case.evidence.items()},
         exchanges=tuple(_bounded(exchange) for exchange in case.exchanges),
         pictures=tuple(_without_data(picture) for picture in case.pictures),
-        boxes=tuple(msgspec.structs.replace(box, label=cut(box.label)) for box in case.boxes),
+        boxes=tuple(msgspec.structs.replace(box, label=cut(box.label)) for box in case.boxes if box.is_drawable),
     )
 
 

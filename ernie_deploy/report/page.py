@@ -102,7 +102,7 @@ def _case(case: Case) -> str:
 
 def _pictures(case: Case) -> str:
     shown = "".join(
-        _picture(number, picture, [box for box in case.boxes if box.picture == number])
+        _picture(number, picture, [box for box in case.boxes if box.picture == number and box.is_drawable])
         for number, picture in enumerate(case.pictures)
     )
     return f'<div class="pictures">{shown}</div>' if shown else ""

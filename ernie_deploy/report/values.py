@@ -1,5 +1,6 @@
 """What was looked at and what was found, as values."""
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -19,6 +20,11 @@ class Box(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bottom: float
     label: str
     kind: Literal["expected", "answered"]
+
+    @property
+    def is_drawable(self) -> bool:
+        """A model may answer NaN or 1e999, which no picture has a place for and no JSON a word."""
+        return all(math.isfinite(side) for side in (self.left, self.top, self.right, self.bottom))
 
 
 class Picture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -4,6 +4,7 @@ Pure functions of texts; None is "nothing, or not one thing".
 """
 
 import json
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -40,8 +41,16 @@ def sides_of(value: object) -> Sides | None:
         value = [value[corner] for corner in CORNERS]
     if not isinstance(value, list) or len(value) != 4:
         return None
-    numbers = tuple(float(side) for side in value if isinstance(side, int | float) and not isinstance(side, bool))
+    numbers = tuple(_float(side) for side in value if isinstance(side, int | float) and not isinstance(side, bool))
     return (numbers[0], numbers[1], numbers[2], numbers[3]) if len(numbers) == 4 else None
+
+
+def _float(number: int | float) -> float:
+    """JSON sets no bound: a whole number of hundreds of digits is none that a float can hold."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.copysign(math.inf, number > 0 or -1)
 
 
 def why_no_box(sides: Sides) -> str | None:

@@ -11,7 +11,19 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
-from ernie_deploy.report import Box, Case, Exchange, Picture, Report, as_ctrf, as_json, as_junit, as_markdown, summary
+from ernie_deploy.report import (
+    Box,
+    Case,
+    Exchange,
+    Picture,
+    Report,
+    as_ctrf,
+    as_html,
+    as_json,
+    as_junit,
+    as_markdown,
+    summary,
+)
 from ernie_deploy.report.document import Document, schema
 
 PICTURE = Picture("image/png", b"\x89PNG of a kind")
@@ -73,6 +85,14 @@ def test_what_a_service_sends_without_end_is_cut_and_the_cut_is_said() -> None:
     assert told["many"][-1] == "(9799 more)"
     assert "nested deeper" in str(told["nested"])
     assert (told["nan"], told["raw"]) == ("nan", "(3 bytes)")
+
+
+def test_a_box_without_a_place_is_in_no_report_and_the_json_stays_json() -> None:
+    boxes = tuple(Box(0, side, 2, 3, 4, "it", "answered") for side in (float("nan"), float("inf"), 1.0))
+    report = msgspec.structs.replace(REPORT, cases=(msgspec.structs.replace(CASES[1], boxes=boxes),))
+    document = msgspec.json.decode(as_json(report).encode(), type=Document, strict=True)
+    assert [box.left for box in document.cases[0].boxes] == [1.0]
+    assert not re.search('"(nan|inf)"', as_html(report))
 
 
 @pytest.mark.parametrize("report", [REPORT, with_words(HOSTILE), Report("smoke", "1", "", "", "", ())])

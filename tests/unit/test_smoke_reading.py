@@ -41,6 +41,12 @@ def test_a_box_beyond_the_picture_or_without_an_inside_is_none() -> None:
     assert "empty" in str(why_no_box((500, 0, 400, 10)))
 
 
+@pytest.mark.parametrize("side", ["1" + "0" * 400, "-1" + "0" * 400, "1e999", "NaN"])
+def test_a_number_beyond_all_bounds_makes_a_box_beyond_the_picture(side: str) -> None:
+    (box,) = boxes_in(f'[{{"bbox_2d": [0, 0, {side}, 500]}}]')
+    assert "is not within 0 and 1000" in (why_no_box(box.sides) or "")
+
+
 def test_overlap_is_the_shared_part_of_both() -> None:
     assert overlap((0, 0, 10, 10), (0, 0, 10, 10)) == 1
     assert overlap((0, 0, 10, 10), (0, 0, 10, 5)) == 0.5
