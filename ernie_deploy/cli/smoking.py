@@ -35,6 +35,8 @@ Word = TypeVar("Word", bound=str)
 
 REHEARSAL_MODEL = "ernie-rehearsal"
 LOOK_S = 10.0
+LONGEST_CELL = 1200
+"""Characters of what was found, in a table; the other reports have more."""
 
 
 class Wanted(NamedTuple):
@@ -296,7 +298,7 @@ def show(found: report.Report, *, as_json: bool) -> None:
     ui.table(("probe", "verdict", "time", "what was found"), rows, status_column=1)
     for case in found.cases:
         if case.verdict == "fail" and case.hint:
-            ui.say(f"{case.id}: {case.hint}")
+            ui.say(f"{case.id}: {report.loggable(case.hint, LONGEST_CELL)}")
     counts = [f"{number} {verdict}" for verdict, number in report.summary(chosen).items() if number]
     rest = len(found.cases) - len(chosen)
     ui.say(", ".join(counts) + (f"; {rest} of {len(found.cases)} probes were left out" if rest else ""))
@@ -304,7 +306,8 @@ def show(found: report.Report, *, as_json: bool) -> None:
 
 def in_words(case: report.Case) -> str:
     """What was found; for what an engine cannot do, who says so."""
-    return f"{case.message} ({case.reference})" if case.reference else case.message
+    words = f"{case.message} ({case.reference})" if case.reference else case.message
+    return report.loggable(words, LONGEST_CELL)
 
 
 def require_success(found: report.Report, fail_on: Collection[str] = ()) -> None:

@@ -2,6 +2,7 @@
 
 from ernie_deploy.report.ctrf import as_ctrf
 from ernie_deploy.report.document import as_json
+from ernie_deploy.report.fitting import loggable
 from ernie_deploy.report.junit import as_junit
 from ernie_deploy.report.markdown import as_markdown
 from ernie_deploy.report.page import as_html
@@ -20,5 +21,6 @@ __all__ = [
     "as_json",
     "as_junit",
     "as_markdown",
+    "loggable",
     "summary",
 ]

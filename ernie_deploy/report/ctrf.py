@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 
-from ernie_deploy.report.fitting import cut, fitted
+from ernie_deploy.report.fitting import cut, fitted, json_text, printable
 from ernie_deploy.report.values import Case, Report, Verdict, summary
 
 STATUS: dict[Verdict, str] = {"pass": "passed", "fail": "failed", "skip": "skipped", "unsupported": "other"}
@@ -46,7 +46,7 @@ def as_ctrf(report: Report) -> str:
         "generatedBy": f"ernie-deploy {report.version}",
         "results": results,
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return json_text(document)
 
 
 def _test(case: Case) -> dict[str, object]:
@@ -57,7 +57,7 @@ def _test(case: Case) -> dict[str, object]:
         "rawStatus": case.verdict,
         "duration": _ms(case.seconds),
         "type": "smoke",
-        "message": cut(words),
+        "message": printable(cut(words)),
         **({"tags": [case.tier]} if case.tier else {}),
         "extra": {"title": case.title, "hint": cut(case.hint), "reference": cut(case.reference)},
     }

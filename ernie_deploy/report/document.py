@@ -1,12 +1,11 @@
 """The report as a JSON document. Its shape is published: docs/reference/smoke-report.schema.json is made from here."""
 
 import hashlib
-import json
 from typing import Literal
 
 import msgspec
 
-from ernie_deploy.report.fitting import cut, fitted
+from ernie_deploy.report.fitting import cut, fitted, json_text
 from ernie_deploy.report.values import Box, Case, Exchange, Picture, Report, Verdict, summary
 
 
@@ -68,7 +67,7 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def as_json(report: Report) -> str:
-    return json.dumps(msgspec.to_builtins(document(report)), indent=2, ensure_ascii=False) + "\n"
+    return json_text(msgspec.to_builtins(document(report)))
 
 
 def schema() -> dict[str, object]:

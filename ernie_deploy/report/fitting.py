@@ -1,5 +1,6 @@
 """What a service sent, made fit to be written down: bounded, and without what a format cannot hold."""
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sized
@@ -15,6 +16,12 @@ DEEPEST = 24
 HALVES = re.compile("[\ud800-\udfff]")
 # What XML 1.0 cannot hold, not even escaped; a terminal and a page are better off without, too.
 CONTROLS = re.compile("[^\t\n\r\u0020-\x7e\x85\u00a0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What turns the direction of the text after it: it would make a line read as it was not written.
+TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+# What JSON may hold as it is, and what still commands a terminal or breaks a line.
+UNSEEN = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+# `##[error]` commands GitHub's runner and `##vso[…]` that of Azure wherever they stand in a line of a log.
+COMMANDING = re.compile(r"##(?=\w*\[)")
 
 
 def fitted(value: object, longest: int = LONGEST, depth: int = 0) -> object:
@@ -48,12 +55,23 @@ def cut(text: str, longest: int = LONGEST) -> str:
 
 
 def printable(text: str) -> str:
-    """Without control characters and half characters: a replacement character stands for each."""
-    return CONTROLS.sub("�", text)
+    """Without what commands a terminal, turns the direction or is half a character: "�" stands for each."""
+    return TURNS.sub("�", CONTROLS.sub("�", text))
 
 
 def one_line(text: str) -> str:
     return " ".join(printable(text).split())
+
+
+def loggable(text: str, longest: int) -> str:
+    """For a terminal and the log of a CI, which both take commands from what they are shown."""
+    return COMMANDING.sub("# #", one_line(cut(text, longest)))
+
+
+def json_text(value: object) -> str:
+    """A JSON document, readable in any script, that is harmless where it is printed."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
 
 def _left_out(value: Sized) -> str:

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
+from ernie_deploy.cli import smoking
 from ernie_deploy.report import (
     Box,
     Case,
@@ -53,6 +54,40 @@ def with_words(words: str) -> Report:
 
 def test_the_summary_counts_every_verdict_also_the_absent_ones() -> None:
     assert summary(CASES[:1]) == {"pass": 1, "fail": 0, "skip": 0, "unsupported": 0}
+
+
+# Everywhere -----------------------------------------------------------------------------------------------------------
+
+COMMANDS = (
+    "\x1b[2J\x1b]0;title\x07\x9b31m\n::error::x ##[error]y ##vso[task] \u202etxt.exe\u2066 \u2028\ud800\x00"
+    + "z" * 5_000_000
+)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_a_service_says_commands_neither_the_terminal_nor_the_ci(
+    as_json: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    smoking.show(with_words(COMMANDS), as_json=as_json)
+    shown = capsys.readouterr()
+    for text in shown:
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800]", text)
+        assert not re.search(r"^\s*::", text, re.MULTILINE)
+        assert len(text) < 200_000
+    if not as_json:
+        assert not re.search(r"##\w*\[", shown.out + shown.err)
+
+
+def test_json_keeps_every_character_that_it_shows_as_an_escape() -> None:
+    told = json.loads(as_json(with_words("\x9b31m\u2028\u202e")))["cases"][0]
+    assert told["message"] == "\x9b31m\u2028\u202e"
+
+
+def test_no_report_lets_a_service_turn_the_direction_of_what_comes_after_it() -> None:
+    report = with_words("\u202etxt.exe\u2066 and \u200fپاریس")
+    for text in (as_markdown(report), as_html(report), as_junit(report), as_ctrf(report)):
+        assert not set("\u202e\u2066") & set(text)
+        assert "\u200fپاریس" in text
 
 
 # JSON -----------------------------------------------------------------------------------------------------------------
