@@ -3,7 +3,7 @@
 import json
 from xml.etree import ElementTree
 
-from ernie_deploy.report.fitting import fitted, printable
+from ernie_deploy.report.fitting import cut, fitted, printable
 from ernie_deploy.report.values import Case, Exchange, Report, summary
 
 
@@ -24,7 +24,7 @@ def as_junit(report: Report) -> str:
         suite.set("timestamp", printable(report.created.removesuffix("Z")))
     properties = ElementTree.SubElement(suite, "properties")
     for name, value in _properties(report).items():
-        ElementTree.SubElement(properties, "property", name=name, value=printable(value))
+        ElementTree.SubElement(properties, "property", name=name, value=_text(value))
     for case in report.cases:
         suite.append(_case(case, report.tool))
     root = ElementTree.Element("testsuites", figures)
@@ -46,11 +46,12 @@ def _case(case: Case, tool: str) -> ElementTree.Element:
         "testcase", classname=printable(classname), name=printable(case.id), time=f"{case.seconds:.3f}"
     )
     if case.verdict == "fail":
-        failure = ElementTree.SubElement(element, "failure", message=printable(case.message), type="fail")
-        failure.text = printable("\n".join(filter(None, (case.title, case.hint, case.reference, _evidence(case)))))
+        failure = ElementTree.SubElement(element, "failure", message=_text(case.message), type="fail")
+        told = (case.title, cut(case.hint), cut(case.reference), _evidence(case))
+        failure.text = printable("\n".join(filter(None, told)))
     elif case.verdict in ("skip", "unsupported"):
         words = (f"{case.verdict}: {case.message}", case.reference)
-        ElementTree.SubElement(element, "skipped", message=printable(" — ".join(filter(None, words))))
+        ElementTree.SubElement(element, "skipped", message=" — ".join(_text(word) for word in words if word))
     if out := _output(case):
         ElementTree.SubElement(element, "system-out").text = printable(out)
     return element
@@ -58,14 +59,18 @@ def _case(case: Case, tool: str) -> ElementTree.Element:
 
 def _output(case: Case) -> str:
     """What a reader of a passed or failed case wants to see without another file."""
-    message = case.message if case.verdict == "pass" else ""
+    message = cut(case.message) if case.verdict == "pass" else ""
     attempts = f"attempts: {case.attempts}" if case.attempts > 1 else ""
     return "\n".join(filter(None, (message, attempts, *(_in_a_line(exchange) for exchange in case.exchanges))))
 
 
 def _in_a_line(exchange: Exchange) -> str:
-    said = exchange.error or ("" if exchange.status is None else f"HTTP {exchange.status}")
-    return f"{exchange.method} {exchange.path}: {said}, {exchange.total_s:.3f} s"
+    said = cut(exchange.error) or ("" if exchange.status is None else f"HTTP {exchange.status}")
+    return f"{exchange.method} {cut(exchange.path)}: {said}, {exchange.total_s:.3f} s"
+
+
+def _text(text: str) -> str:
+    return printable(cut(text))
 
 
 def _evidence(case: Case) -> str:

@@ -195,6 +195,12 @@ def test_junit_survives_characters_that_xml_cannot_hold() -> None:
     assert failure.get("message") == "a�b�[0m��<&>"
 
 
+def test_no_report_grows_with_what_a_service_says() -> None:
+    report = with_words("x" * 5_000_000)
+    for written in (as_json, as_junit, as_ctrf, as_markdown, as_html):
+        assert len(written(report)) < 100_000, written
+
+
 # CTRF -----------------------------------------------------------------------------------------------------------------
 
 
