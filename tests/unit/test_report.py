@@ -273,5 +273,32 @@ def test_markdown_shows_an_address_as_one_and_cuts_what_is_long() -> None:
     assert len(text) < 2000
 
 
+@pytest.mark.parametrize(
+    "words", ["x" * 9000, "|`_*[" * 500, "https://host/" + "_" * 900, "\u4e2d" * 5000, HOSTILE * 50]
+)
+@pytest.mark.parametrize("count", [78, 1000])
+def test_markdown_is_never_more_than_a_comment_can_hold(words: str, count: int) -> None:
+    case = with_words(words).cases[0]
+    cases = [msgspec.structs.replace(case, id=f"a-probe-of-some-name-{at}") for at in range(count)]
+    text = as_markdown(msgspec.structs.replace(with_words(words), cases=tuple(cases)))
+    assert len(text) < 65_536
+    assert f"❌ {count} failed" in text
+    assert "`a-probe-of-some-name-77`" in text
+
+
+def test_markdown_links_no_host_and_no_issue() -> None:
+    case = Case("text", "t", "fail", "HTTPS://evil.example/x ftp://evil www.evil.example GH-12 group/repo!5 Why!")
+    row = next(line for line in as_markdown(Report("s", "1", "", "", "", (case,))).splitlines() if "`text`" in line)
+    assert "`HTTPS://evil.example/x` `ftp://evil` www.\u200bevil.example GH-\u200b12 group/repo!\u200b5 Why!" in row
+
+
+def test_markdown_names_what_did_not_run_once_for_each_reason() -> None:
+    skipped = [Case(name, "t", "skip", "left out by --tier fast") for name in ("needle", "cancel")]
+    lines = as_markdown(Report("s", "1", "", "", "m|m", (*skipped, Case("key", "t", "skip", "no key")))).splitlines()
+    assert "| left out by --tier fast | `needle` `cancel` |" in lines
+    assert "| no key | `key` |" in lines
+    assert lines[0].startswith("**s** of `m|m` at")
+
+
 def test_a_report_of_nothing_says_so() -> None:
     assert "Nothing was looked at." in as_markdown(Report("smoke", "1", "", "", "", ()))
