@@ -64,7 +64,9 @@ def _timed(answer: Mapping[str, object], exchange: Exchange) -> str:
     begins_s = answer_s if isinstance(answer_s, float) and first_s <= answer_s <= total_s else None
     thought_ends_s = total_s if begins_s is None else begins_s
     lengths_s = {"waiting": first_s, "thinking": thought_ends_s - first_s, "answering": total_s - thought_ends_s}
-    drawn = "".join(f'<span class="{name}" style="flex:{length:.6f}"></span>' for name, length in lengths_s.items())
+    # Shares that add up to less than 1 would not fill the bar.
+    shares = {name: 1000 * length / total_s for name, length in lengths_s.items()}
+    drawn = "".join(f'<span class="{name}" style="flex:{share:.1f}"></span>' for name, share in shares.items())
     told = [f"{name} {length:.3f} s" for name, length in lengths_s.items() if length > 0]
     chunks = answer.get("chunks")
     told += [f"{chunks} chunks"] if isinstance(chunks, int) and chunks else []

@@ -190,10 +190,15 @@ def test_headings_skip_no_level_and_a_reader_of_screens_finds_every_probe() -> N
     assert levels.count(3) == 2
 
 
+BAR = ("waiting", "thinking", "answering")
+
+
 def test_a_stream_is_told_as_waiting_thinking_and_answering() -> None:
     answer = {"content": "blue", "reasoning": "hm", "first_answer_s": 0.15, "chunks": 9}
     page = page_of(msgspec.structs.replace(CASE, exchanges=(msgspec.structs.replace(EXCHANGE, answer=answer),)))
     assert "waiting 0.050 s · thinking 0.100 s · answering 0.060 s · 9 chunks" in page.words
+    shares = [float(str(one["style"]).removeprefix("flex:")) for one in page.all("span") if one.get("class") in BAR]
+    assert sum(shares) == pytest.approx(1000, abs=1)
     plain = msgspec.structs.replace(EXCHANGE, answer=answer, ttft_s=None)
     assert "waiting 0" not in page_of(msgspec.structs.replace(CASE, exchanges=(plain,))).words
 
