@@ -181,6 +181,9 @@ def test_junit_has_only_what_the_schema_of_jenkins_knows_and_in_its_order() -> N
     root = ElementTree.fromstring(as_junit(REPORT).encode())
     assert as_junit(REPORT).startswith('<?xml version="1.0" encoding="UTF-8"?>')
     assert (root.tag, [child.tag for child in root]) == ("testsuites", ["testsuite"])
+    counted = {"name", "tests", "failures", "errors", "time"}
+    assert set(root.keys()) == counted
+    assert set(root[0].keys()) == counted | {"skipped", "timestamp"}
     tags = [child.tag for child in root[0]]
     assert tags == ["properties", *["testcase"] * 5]
     for case in root.iter("testcase"):
