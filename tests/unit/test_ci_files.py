@@ -51,3 +51,28 @@ def test_every_flag_in_a_pipeline_is_one_that_the_command_has(name: str) -> None
         assert command in COMMANDS
         known = {option for parameter in built(command).params for option in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= known
+
+
+def test_nothing_of_an_earlier_job_is_in_the_way_on_a_runner_that_keeps_its_folder() -> None:
+    """`--record` takes a new folder only, and a report of yesterday must not be shown as that of today."""
+    (job,) = yaml.safe_load((FILES / "github-actions.yml").read_text())["jobs"].values()
+    temporary = "${{ runner.temp }}"
+    writing = [step for step in job["steps"] if "smoke.md" in step.get("run", "")]
+    assert [step["name"] for step in writing] == ["Smoke", "Summary"]
+    assert all(step["working-directory"] == temporary for step in writing)
+    (kept,) = (step["with"]["path"].split("\n") for step in job["steps"] if "upload-artifact" in step.get("uses", ""))
+    assert all(path.startswith(f"{temporary}/") for path in kept if path)
+
+
+@pytest.mark.parametrize("code", [0, 7])
+def test_the_exit_code_of_the_probes_is_that_of_the_step(code: int, tmp_path: Path) -> None:
+    """As GitHub runs a step, and as GitLab runs a script: in a shell that ends at the first failure."""
+    fake = tmp_path / "ernie-deploy"
+    fake.write_text(f"#!/bin/sh\nexit {code}\n")
+    fake.chmod(0o755)
+    github = yaml.safe_load((FILES / "github-actions.yml").read_text())["jobs"]["smoke"]["steps"]
+    scripts = [step["run"] for step in github if step.get("name") == "Smoke"]
+    scripts += [yaml.safe_load((FILES / "gitlab-ci.yml").read_text())["ernie-smoke"]["script"][-1]]
+    for script in scripts:
+        done = run(("bash", "-e", "-c", script), env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False)
+        assert done.returncode == code
