@@ -4,7 +4,6 @@ import base64
 import hashlib
 import re
 import shlex
-from collections.abc import Sequence
 
 from ernie_deploy.report.fitting import cut, one_line
 from ernie_deploy.report.page_exchange import exchanges_of
@@ -62,7 +61,7 @@ def _head(report: Report) -> str:
             f'<h1 class="outcome is-{state}">{_outcome(report)}</h1>',
             f'<p class="model">{text(report.model or "(any model)")}</p>{warnings}{_facts(report)}',
             f'<div class="bar" aria-hidden="true">{bar}</div>{_filter(report)}',
-            _index([case for case in report.cases if case.verdict == "fail"]),
+            _index(report),
             "</header>",
         )
     )
@@ -103,16 +102,22 @@ def _filter(report: Report) -> str:
     return f'<fieldset class="tally"><legend>Show</legend>{every}{choices}</fieldset>'
 
 
-def _index(failed: Sequence[Case]) -> str:
-    if not failed:
-        return ""
+def _index(report: Report) -> str:
     rows = "".join(
-        f'<li><a href="#{_anchor(case)}">{text(case.id)}</a> <span>{text(one_line(cut(case.message, 160)))}</span></li>'
-        for case in failed
+        f'<li><a href="#{_anchor(case)}">{text(case.id)}</a> <span>{text(_brief(report, case))}</span></li>'
+        for case in report.cases
+        if case.verdict == "fail"
     )
+    if not rows:
+        return ""
     return (
         f'<nav class="index" aria-labelledby="what-failed"><h2 id="what-failed">What failed</h2><ul>{rows}</ul></nav>'
     )
+
+
+def _brief(report: Report, case: Case) -> str:
+    """What was seen, in a line. It begins with what differs from case to case, and the address never does."""
+    return one_line(cut(case.message.replace(report.endpoint, ""), 300))
 
 
 def _group(report: Report, verdict: Verdict) -> str:
@@ -125,13 +130,13 @@ def _group(report: Report, verdict: Verdict) -> str:
 
 def _case(report: Report, case: Case) -> str:
     attempts = f" · attempt {case.attempts}" if case.attempts > 1 else ""
-    brief = case.message if case.verdict != "pass" else case.title
+    brief = _brief(report, case) if case.verdict != "pass" else case.title
     is_failed = case.verdict == "fail"
     parts = [
         f'<details id="{_anchor(case)}" class="case is-{case.verdict}"{" open" if is_failed else ""}>',
         f'<summary><span class="badge {case.verdict}">{NAMES[case.verdict]}</span><h3 class="id">{text(case.id)}'
         f'</h3><span class="time">{case.seconds:.2f} s{attempts}</span>'
-        f'<span class="brief">{text(cut(brief, 300))}</span></summary>',
+        f'<span class="brief">{text(brief)}</span></summary>',
         '<div class="body">',
         f'<p class="message">{text(case.message)}</p>',
         f"<p><b>What to do:</b> {text(case.hint)}</p>" if case.hint else "",

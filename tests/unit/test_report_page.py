@@ -173,6 +173,13 @@ def test_every_failure_is_listed_with_a_link_to_its_probe() -> None:
     assert {"one", "two-x-", "fine"} <= {one.get("id") for one in page.all("details")}
 
 
+def test_a_line_of_the_index_begins_with_what_went_wrong_and_not_with_the_address() -> None:
+    case = msgspec.structs.replace(CASE, message="http://host:8180/v1/models: HTTP 500: it is broken")
+    page = as_html(Report("smoke", "1", "http://host:8180", "", "", (case,)))
+    assert "<span>/v1/models: HTTP 500: it is broken</span></li>" in page
+    assert '<p class="message">http://host:8180/v1/models: HTTP 500: it is broken</p>' in page
+
+
 def test_what_failed_can_be_asked_again_with_a_command_that_a_shell_takes() -> None:
     case = msgspec.structs.replace(CASE, id="grounding")
     page = page_of(case, words="http://host:1/it's; rm -rf ~")
