@@ -137,3 +137,11 @@ def test_a_report_may_go_to_stdout(tmp_path: Path) -> None:
     assert process.returncode == 0, err
     assert out.startswith("**ernie-deploy smoke** of `any/model`"), out
     assert "| `text` | 6 questions answered right |" in out
+
+
+def test_where_a_call_looks_is_drawn_also_when_it_is_the_wrong_place(tmp_path: Path) -> None:
+    with simulator(tmp_path, *PARSERS, "--max-model-len=8192", faults="zooms-elsewhere") as service:
+        code, found, _err = smoke(service, "--only", "zoom-loop")
+    (case,) = (case for case in found["cases"] if case["id"] == "zoom-loop")
+    assert (code, case["verdict"]) == (7, "fail")
+    assert [box["kind"] for box in case["boxes"]] == ["expected", "answered"]

@@ -60,12 +60,11 @@ def judge(target: Target) -> Judgement:
             return _judge_end(target.profile, scene, answer, calls, tuple(boxes))
         turns.append(call_turn(answer.tool_calls, calls))
         for call in answer.tool_calls:
-            shown = _zoomed(target.profile, scene, pictures, call)
-            if isinstance(shown, str):
-                return failed(shown, boxes=tuple(boxes))
-            crop, box = shown
+            boxes += _asked_for(call, len(pictures))
+            crop = _zoomed(target.profile, scene, pictures, call)
+            if isinstance(crop, str):
+                return failed(crop, boxes=tuple(boxes))
             pictures.append(crop)
-            boxes.append(box)
             result = [{"type": "text", "text": ZOOM_RESULT}, image_part(crop.png())]
             turns.append(result_turn(calls, result))
             calls += 1
@@ -97,7 +96,7 @@ def plain_print(number: int, quadrant: str, rng: random.Random) -> Picture:
     return canvas.picture()
 
 
-def _zoomed(profile: Profile, scene: SmallPrint, pictures: list[Picture], call: ToolCall) -> tuple[Picture, Box] | str:
+def _zoomed(profile: Profile, scene: SmallPrint, pictures: list[Picture], call: ToolCall) -> Picture | str:
     """The part that a call asks for, or what is wrong with the call."""
     if call.name != ZOOM_TOOL_NAME:
         return f"the tool is called {ZOOM_TOOL_NAME}, the call says {call.name!r}"
@@ -113,7 +112,15 @@ def _zoomed(profile: Profile, scene: SmallPrint, pictures: list[Picture], call: 
     crop = cropped(pictures[index], sides)
     if profile == "model":
         crop = enlarged(crop, max(1, -(-LEAST_CROP // max(crop.width, crop.height))))
-    return crop, _box(index, sides, str((call.parsed or {}).get("label", "zoom")), answered=True)
+    return crop
+
+
+def _asked_for(call: ToolCall, count: int) -> tuple[Box, ...]:
+    """Where a call looks, which a reader wants to see above all when it is the wrong place."""
+    sides, index = box_of_call(call.parsed), picture_meant(call, count)
+    if isinstance(sides, str) or index is None:
+        return ()
+    return (_box(index, sides, str((call.parsed or {}).get("label", "zoom")), answered=True),)
 
 
 def picture_meant(call: ToolCall, count: int) -> int | None:
