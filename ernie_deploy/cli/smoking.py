@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, get_args
 
+import msgspec
+
 from ernie_deploy import __version__, report
 from ernie_deploy.cli import ui
 from ernie_deploy.cli.asking import address
@@ -133,7 +135,8 @@ def judge_again(folder: Path, wanted: Wanted, other: Mapping[str, object]) -> Pr
     key = KEY_OF_A_REPLAY if told.has_key else ""
     endpoint = Endpoint(told.base_url, told.model, key)
     found = probe(endpoint, again, lambda _endpoint: recording.wire, now=recording.now, recorded=recording.asked)
-    return Probed(found)
+    # What was found is as old as the recording; a report of today would say that the service is like this today.
+    return Probed(msgspec.structs.replace(found, created=told.started))
 
 
 def expected_of(found: Endpoint) -> Profile:

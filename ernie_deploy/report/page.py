@@ -82,7 +82,7 @@ def _facts(report: Report) -> str:
         "expected": report.profile,
         "tier": report.tier,
         "seed": "" if report.seed is None else str(report.seed),
-        "ended": report.created,
+        "time": report.created,
         "took": f"{sum(case.seconds for case in report.cases):.1f} s" if report.cases else "",
         "version": report.version,
     }

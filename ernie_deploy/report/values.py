@@ -76,7 +76,8 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All cases of one run. `created` is the UTC time of its end in ISO 8601, `""` where it must be reproducible.
 
-    `seed` draws the same pictures again, `profile` is what was expected of the answers, `tier` which probes were meant.
+    When a recording is judged again, it is the time at which that began. `seed` draws the same pictures again,
+    `profile` is what was expected of the answers, `tier` which probes were meant.
     """
 
     tool: str

@@ -145,3 +145,16 @@ def test_where_a_call_looks_is_drawn_also_when_it_is_the_wrong_place(tmp_path: P
     (case,) = (case for case in found["cases"] if case["id"] == "zoom-loop")
     assert (code, case["verdict"]) == (7, "fail")
     assert [box["kind"] for box in case["boxes"]] == ["expected", "answered"]
+
+
+def test_a_recording_that_is_judged_again_is_as_old_as_it_is(tmp_path: Path) -> None:
+    with simulator(tmp_path, *PARSERS) as service:
+        _code, first, _err = smoke(service, "--only", "health", "--record", str(tmp_path / "record"))
+        told = json.loads((tmp_path / "record" / "run.json").read_text())
+        time.sleep(1.1)
+        with subprocess.Popen(
+            (sys.executable, "-m", "ernie_deploy", "smoke", "--replay", str(tmp_path / "record"), "--json"),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY,
+        ) as process:  # fmt: skip
+            out, _err = process.communicate(timeout=60)
+    assert json.loads(out)["created"] == told["started"] <= first["created"]
