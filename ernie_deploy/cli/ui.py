@@ -4,6 +4,7 @@ rich is imported where a table is drawn: `version` and `status` must not wait fo
 """
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -20,6 +21,9 @@ COLOURS = {
     "warn": "yellow", "skip": "cyan", "unsupported": "cyan", "starting": "yellow",
     "fail": "red", "stopped": "", "dead": "red", "orphaned": "red",
 }  # fmt: skip
+
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def speak_any_locale() -> None:
@@ -125,10 +129,17 @@ def finding(status: str, name: str, message: str, hint: str, *, to_stderr: bool 
 def error(problem: DeployError) -> None:
     """What went wrong, the evidence, and what to do next: in that order, the last line being the one to act on."""
     if problem.details:
-        say(problem.details)
-    say(f"{_styled('error:', 31, sys.stderr)} {problem.message}")
+        say(_harmless(problem.details))
+    say(f"{_styled('error:', 31, sys.stderr)} {_harmless(problem.message)}")
     if problem.hint:
-        say(f"hint: {problem.hint}")
+        say(f"hint: {_harmless(problem.hint)}")
+
+
+def _harmless(text: str) -> str:
+    """What a service or a log says must not command the terminal; colours are left out, the rest is shown as marks."""
+    from ernie_deploy.report.fitting import printable
+
+    return printable(COLOUR.sub("", text))
 
 
 def _console() -> "Console":

@@ -11,7 +11,8 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
-from ernie_deploy.cli import smoking
+from ernie_deploy.cli import smoking, ui
+from ernie_deploy.errors import EngineError
 from ernie_deploy.report import (
     Box,
     Case,
@@ -76,6 +77,14 @@ def test_what_a_service_says_commands_neither_the_terminal_nor_the_ci(
         assert len(text) < 200_000
     if not as_json:
         assert not re.search(r"##\w*\[", shown.out + shown.err)
+
+
+def test_an_error_commands_no_terminal_and_loses_only_its_colours(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "\x1b[1;31mred\x1b[0m\x1b[2J\x1b]0;title\x07\x9b2J\nnext\u202e"
+    ui.error(EngineError(words, hint=words, details=words))
+    shown = capsys.readouterr().err
+    assert not set("\x1b\x07\x9b\u202e") & set(shown)
+    assert shown.count("red\ufffd[2J\ufffd]0;title\ufffd\ufffd2J\nnext\ufffd") == 3
 
 
 def test_json_keeps_every_character_that_it_shows_as_an_escape() -> None:
