@@ -1,8 +1,9 @@
 """Requests to an engine and what they mean: the key goes only where it belongs, and nothing waits for ever."""
 
+import contextlib
 import json
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -13,7 +14,8 @@ from ernie_deploy.client.answers import RAW_LIMIT, Answer, Delta, DeltaReader, p
 from ernie_deploy.client.refusals import RawAnswer, RefusedError, refusal, server_message
 from ernie_deploy.client.sse import EventReader
 from ernie_deploy.client.wire import Chunk, HttpWire, Reply, Sent, Wire, trust
-from ernie_deploy.errors import EngineError, UsageError, VerifyError
+from ernie_deploy.errors import DeployError, EngineError, UsageError, VerifyError
+from ernie_deploy.redact import Hidden
 
 CHAT = "/v1/chat/completions"
 
@@ -77,6 +79,7 @@ class Client:
     ) -> None:
         _check(endpoint)
         self.endpoint = endpoint
+        self.hidden = Hidden(endpoint.api_key)
         self._label = label
         self._wire = wire or http_wire(endpoint, now=now)
 
@@ -132,8 +135,9 @@ class Client:
         body = answer.json()
         entries = body.get("data") if isinstance(body, dict) else None
         if not isinstance(entries, list):
+            said = self.hidden.text(server_message(answer))
             raise VerifyError(
-                f"{answer.url}: not a list of models: {server_message(answer)}", details=answer.text[:RAW_LIMIT]
+                f"{answer.url}: not a list of models: {said}", details=self.hidden.text(answer.text)[:RAW_LIMIT]
             )
         return tuple(_served(entry) for entry in entries if isinstance(entry, dict) and "id" in entry)
 
@@ -142,13 +146,14 @@ class Client:
         answer = self._whole("POST", CHAT, _encoded(self.chat_request(request, stream=False)), total_s)
         if answer.status != 200:
             raise self.refused(answer)
-        return parse_answer(answer.text, answer.total_s)
+        with self._without_key():
+            return parse_answer(answer.text, answer.total_s)
 
     def stream(self, request: Mapping[str, object], *, total_s: float | None = None) -> Generator[Delta]:
         """The deltas as they come; leaving the loop early closes the connection. Raises as `chat` does."""
         content = _encoded(self.chat_request(request, stream=True))
         events, deltas = EventReader(), DeltaReader()
-        with self._wire.open(self._sent("POST", CHAT, content, total_s)) as reply:
+        with self._without_key(), self._wire.open(self._sent("POST", CHAT, content, total_s)) as reply:
             if reply.status != 200:
                 raise self.refused(_raw(reply))
             at_s = 0.0
@@ -177,16 +182,23 @@ class Client:
     def refused(self, answer: RawAnswer) -> RefusedError:
         """The error for an answer that is not 200."""
         error = refusal(answer)
-        if not self.endpoint.api_key:
-            return error
-        # A server that echoes the request's headers would carry the key into logs and reports.
-        message, details = (text.replace(self.endpoint.api_key, "***") for text in (error.message, error.details))
+        message, details = self.hidden.text(error.message), self.hidden.text(error.details)
         return RefusedError(error.status, message, hint=error.hint, details=details)
+
+    @contextlib.contextmanager
+    def _without_key(self) -> Iterator[None]:
+        """A server that echoes the request's headers would carry the key into logs and reports."""
+        try:
+            yield
+        except DeployError as error:
+            error.message, error.details = self.hidden.text(error.message), self.hidden.text(error.details)
+            error.args = (error.message,)
+            raise
 
     def _whole(
         self, method: str, path: str, content: bytes | None, total_s: float | None, api_key: str | None = None
     ) -> RawAnswer:
-        with self._wire.open(self._sent(method, path, content, total_s, api_key)) as reply:
+        with self._without_key(), self._wire.open(self._sent(method, path, content, total_s, api_key)) as reply:
             return _raw(reply)
 
     def _sent(

@@ -24,10 +24,9 @@ from ernie_deploy.client.recorded import (
 )
 from ernie_deploy.client.wire import Chunk, Reply, Sent, Wire
 from ernie_deploy.errors import DeployError, EngineError, UsageError, VerifyError
-from ernie_deploy.redact import spellings
+from ernie_deploy.redact import Hidden
 
 NOT_KEPT = frozenset({"set-cookie", "authorization", "proxy-authorization", "www-authenticate", "x-api-key"})
-STARS = b"***"
 
 
 class Recorder:
@@ -40,7 +39,7 @@ class Recorder:
     def __init__(self, folder: Path, told: Told, key: str = "", *, now: Callable[[], float] = time.monotonic) -> None:
         self._folder = folder
         self._key = key
-        self._secrets = sorted((one.encode() for one in spellings(key)), key=len, reverse=True) if key else []
+        self._hidden = Hidden(key)
         self._now = now
         self._started = now()
         self._lock = threading.Lock()
@@ -77,15 +76,13 @@ class Recorder:
     def without_key(self, chunks: tuple[Chunk, ...]) -> tuple[tuple[float, Bytes], ...]:
         """A careless server echoes the headers that it gets, in pieces as it likes."""
         whole = b"".join(chunk.data for chunk in chunks)
-        if any(secret in whole for secret in self._secrets):
-            whole = self.clean(whole)
-            return ((chunks[0].at_s, readable(whole)), (chunks[-1].at_s, ""))
+        clean = self.clean(whole)
+        if clean != whole:
+            return ((chunks[0].at_s, readable(clean)), (chunks[-1].at_s, ""))
         return tuple((round(chunk.at_s, 6), readable(chunk.data)) for chunk in chunks)
 
     def clean(self, data: bytes) -> bytes:
-        for secret in self._secrets:
-            data = data.replace(secret, STARS)
-        return data
+        return self._hidden.data(data)
 
     def clean_text(self, text: str) -> str:
         return self.clean(text.encode(errors="replace")).decode(errors="replace")

@@ -5,8 +5,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 import msgspec
 
 from ernie_deploy.errors import DeployError, UsageError
+from ernie_deploy.redact import Hidden
 from ernie_deploy.rehearsal.learnt import abilities
-from ernie_deploy.report import Case, Verdict
+from ernie_deploy.report import Case, Exchange, Verdict
 from ernie_deploy.smoke.base import Judgement, Probe, Tier, failed
 from ernie_deploy.smoke.practised import why_not_learnt
 from ernie_deploy.smoke.target import Log, Profile, Target
@@ -132,7 +133,8 @@ def _attempt(probe: Probe, target: Target, attempt: int) -> Outcome:
     except DeployError as error:
         details: dict[str, object] = {"details": error.details} if error.details else {}
         found = failed(error.message, hint=error.hint, evidence=details)
-    return _outcome(probe, _honest(found, asked.log), asked.log, round(target.now() - started, 3), attempt)
+    seconds = round(target.now() - started, 3)
+    return _without_key(_outcome(probe, _honest(found, asked.log), asked.log, seconds, attempt), target.client.hidden)
 
 
 def _honest(found: Judgement, log: Log) -> Judgement:
@@ -157,6 +159,28 @@ def _outcome(probe: Probe, found: Judgement, log: Log, seconds: float, attempt: 
         exchanges=tuple(log.exchanges),
         pictures=tuple(log.pictures),
         boxes=found.boxes,
+    )
+
+
+def _without_key(outcome: Outcome, hidden: Hidden) -> Outcome:
+    """Only now, when it is judged: a key that is an ordinary word would change what was answered."""
+    return msgspec.structs.replace(
+        outcome,
+        message=hidden.text(outcome.message),
+        hint=hidden.text(outcome.hint),
+        evidence={hidden.text(name): hidden.value(value) for name, value in outcome.evidence.items()},
+        exchanges=tuple(_exchange_without_key(exchange, hidden) for exchange in outcome.exchanges),
+        boxes=tuple(msgspec.structs.replace(box, label=hidden.text(box.label)) for box in outcome.boxes),
+    )
+
+
+def _exchange_without_key(exchange: Exchange, hidden: Hidden) -> Exchange:
+    return msgspec.structs.replace(
+        exchange,
+        path=hidden.text(exchange.path),
+        request=hidden.value(exchange.request),
+        answer=hidden.value(exchange.answer),
+        error=hidden.text(exchange.error),
     )
 
 

@@ -220,7 +220,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 path,
                 self.log.put_aside(asked),
                 answer.status,
-                self._without_key(answer.text[:BODY_SHOWN]),
+                self.client.hidden.text(answer.text)[:BODY_SHOWN],
                 answer.total_s,
                 key=self._key(api_key),
             )
@@ -254,7 +254,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         api_key: str | None = None,
     ) -> None:
         status = error.status if isinstance(error, RefusedError) else None
-        answer: object = msgspec.to_builtins(seen) if seen else self._without_key(error.details[:BODY_SHOWN])
+        answer: object = msgspec.to_builtins(seen) if seen else error.details[:BODY_SHOWN]
         asked = self.log.put_aside(dict(request) if isinstance(request, Mapping) else request)
         self.log.exchanges.append(
             Exchange(
@@ -264,7 +264,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 status,
                 answer,
                 seen.total_s if seen else 0.0,
-                error=self._without_key(error.message),
+                error=error.message,
                 key=self._key(api_key),
             )
         )
@@ -273,7 +273,3 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         own = self.client.endpoint.api_key
         used = own if api_key is None else api_key
         return "none" if not used else "given" if used == own else "other"
-
-    def _without_key(self, text: str) -> str:
-        own = self.client.endpoint.api_key
-        return text.replace(own, "***") if own else text

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from ernie_deploy.redact import REDACTED, Redactor, is_secret_name, known_secrets, plain
+from ernie_deploy.redact import REDACTED, Hidden, Redactor, is_secret_name, known_secrets, plain
 
 # Not known beforehand: found by the company it keeps.
 CANARY = "Kanarienvogel-7f3a9c21"
@@ -113,6 +113,16 @@ def test_the_corpus_is_large() -> None:
 KNOWN = 'p"w\\ä/ß+x&7'
 
 
+def test_a_value_without_a_secret_keeps_its_shape_however_deep_it_is() -> None:
+    deep: object = KNOWN
+    for _ in range(5000):
+        deep = [deep]
+    shown = Hidden(KNOWN).value({"deep": deep, f"a {KNOWN}": (1, None, f"{KNOWN}!")})
+    assert isinstance(shown, dict)
+    assert shown["a ***"] == [1, None, "***!"]
+    assert Hidden("").value([KNOWN]) == [KNOWN]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -120,6 +130,10 @@ KNOWN = 'p"w\\ä/ß+x&7'
         json.dumps({"x": KNOWN}),
         json.dumps(json.dumps({"x": KNOWN})),
         quote(KNOWN, safe=""),
+        quote(KNOWN),
+        json.dumps(KNOWN).replace("/", "\\/"),
+        base64.urlsafe_b64encode(KNOWN.encode()).decode(),
+        *(base64.b64encode(before + KNOWN.encode() + b":rest").decode() for before in (b"", b"a", b"ab")),
         base64.b64encode(KNOWN.encode()).decode(),
         f"in the midst{KNOWN}of words",
         json.dumps({"x": KNOWN}, ensure_ascii=False),

@@ -1,0 +1,73 @@
+"""`ernie-deploy smoke` as the real command, in bad surroundings: it says what it met, in the reports too."""
+
+import base64
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+from tests.support.engines import REPOSITORY
+from tests.support.servers import Behaviour, answering, misbehaving
+
+KEY = "zq9-Distinct/Key+7731="
+MODELS = json.dumps({"data": [{"id": "any"}]}).encode()
+REPORTS = ("--junit", "r.xml", "--ctrf", "r.json", "--markdown", "r.md", "--html", "r.html")
+
+
+def start(directory: Path, *words: str, key: str = "") -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        (sys.executable, "-m", "ernie_deploy", "smoke", *words),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=directory,
+        env=os.environ
+        | {"PYTHONPATH": str(REPOSITORY), "ERNIE_DEPLOY_STATE": str(directory / "state"), "ERNIE_DEPLOY_API_KEY": key},
+    )
+
+
+def smoke(directory: Path, *words: str, key: str = "") -> tuple[int, str, str]:
+    """Exit code, stdout, stderr."""
+    with start(directory, *words, key=key) as process:
+        out, err = process.communicate(timeout=60)
+    assert "Traceback" not in out + err
+    return process.returncode, out, err
+
+
+def chatting(answer: bytes, status: str = "200 OK", models: bytes = MODELS) -> Behaviour:
+    """A service that lists one model and always answers the same."""
+
+    def behave(connection: socket.socket, request: bytes) -> None:
+        is_list = b"/v1/models" in request.split(b"\r\n", 1)[0]
+        (answering("200 OK", models) if is_list else answering(status, answer))(connection, request)
+
+    return behave
+
+
+def test_a_service_that_echoes_the_key_brings_it_into_no_output_no_report_and_no_recording(tmp_path: Path) -> None:
+    said = (KEY, quote(KEY), quote(KEY, safe=""), json.dumps(KEY).replace("/", "\\/"))
+    hidden = base64.b64encode(KEY.encode()).decode(), base64.b64encode(f"user:{KEY}".encode()).decode()
+    call = {"function": {"name": KEY, "arguments": json.dumps({KEY: KEY})}}
+    message = {"content": " ".join((*said, *hidden)), "reasoning_content": KEY, "tool_calls": [call]}
+    echo = json.dumps({"choices": [{"message": message, "finish_reason": KEY}], "error": {"message": KEY}}).encode()
+    with misbehaving(chatting(echo)) as server:
+        words = ("--only", "fast", "--expect", "contract", "--record", "record", *REPORTS, "--url", server.url)
+        code, out, err = smoke(tmp_path, *words, key=KEY)
+    assert code == 7, err
+    written = {path.name: path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+    assert {"r.xml", "r.json", "r.md", "r.html", "exchanges.jsonl", "run.json"} <= set(written)
+    secrets = (*said[:3], hidden[0], hidden[1][8:-4])
+    found = [(name, secret) for name, text in (*written.items(), ("out", out), ("err", err))
+             for secret in secrets if secret in text]  # fmt: skip
+    assert found == []
+    assert "***" in out
+
+
+def test_a_list_of_models_that_echoes_the_key_does_not_bring_it_into_the_error(tmp_path: Path) -> None:
+    with misbehaving(answering("200 OK", f"<html><title>{KEY}</title></html>".encode())) as server:
+        code, out, err = smoke(tmp_path, "--url", server.url, key=KEY)
+    assert (code, KEY in out + err) == (7, False)
+    assert "an HTML page titled '***'" in err
