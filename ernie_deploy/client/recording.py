@@ -181,8 +181,10 @@ class _RecordingWire:
 def _make_empty(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
         is_empty = not any(folder.iterdir())
+        # Somebody's folder that will not be used, /tmp say, keeps its mode.
+        if is_empty:
+            folder.chmod(0o700)
     except OSError as error:
         raise UsageError(f"{folder}: the recording cannot be written: {error.strerror}") from None
     if not is_empty:

@@ -87,6 +87,14 @@ def test_an_answer_comes_out_as_it_went_in_with_its_times(tmp_path: Path) -> Non
     assert "سلام" in lines(folder)[0]
 
 
+def test_a_folder_that_is_refused_keeps_its_mode(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "somebodys.txt").touch()
+    with pytest.raises(UsageError, match="is not empty"):
+        Recorder(tmp_path, TOLD)
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
 @pytest.mark.parametrize("cut", [(KEY,), (KEY[:5], KEY[5:]), ("x" + KEY[:-1], KEY[-1] + "y")])
 def test_the_key_is_nowhere_even_when_the_server_sends_it_back_in_pieces(tmp_path: Path, cut: tuple[str, ...]) -> None:
     folder = tmp_path / "record"
