@@ -114,7 +114,7 @@ def parse_usage(value: object) -> Usage | None:
 def parse_arguments(text: str) -> dict[str, object] | None:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

@@ -8,6 +8,9 @@ import msgspec
 from ernie_deploy.client.answers import RAW_LIMIT
 from ernie_deploy.errors import VerifyError
 
+DEEPEST_MESSAGE = 8
+"""No engine nests its words deeper; what does is meant to exhaust the stack."""
+
 _TOO_LONG = re.compile(r"too long|longer than|max(imum)?[ _](model|context)|context length", re.IGNORECASE)
 
 
@@ -81,12 +84,14 @@ def server_message(answer: RawAnswer) -> str:
     return _excerpt(answer)
 
 
-def _message_in(body: object) -> str:
+def _message_in(body: object, depth: int = 0) -> str:
     """`{"error": {"message"}}`, `{"error": "…"}`, `{"detail": …}` in any of FastAPI's forms, `{"message"}`."""
     if isinstance(body, str):
         return body
+    if depth >= DEEPEST_MESSAGE:
+        return ""
     if isinstance(body, list):
-        return "; ".join(filter(None, (_message_in(item) for item in body)))
+        return "; ".join(filter(None, (_message_in(item, depth + 1) for item in body)))
     if not isinstance(body, dict):
         return ""
     if isinstance(body.get("msg"), str):
@@ -94,7 +99,7 @@ def _message_in(body: object) -> str:
         where = ".".join(str(step) for step in place if step != "body") if isinstance(place, list) else ""
         return f"{where}: {body['msg']}" if where else str(body["msg"])
     for key in ("error", "detail", "message"):
-        if found := _message_in(body.get(key)):
+        if found := _message_in(body.get(key), depth + 1):
             return found
     return ""
 

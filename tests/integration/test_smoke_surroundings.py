@@ -71,3 +71,11 @@ def test_a_list_of_models_that_echoes_the_key_does_not_bring_it_into_the_error(t
         code, out, err = smoke(tmp_path, "--url", server.url, key=KEY)
     assert (code, KEY in out + err) == (7, False)
     assert "an HTML page titled '***'" in err
+
+
+def test_json_that_is_nested_absurdly_deep_fails_probes_and_is_no_bug(tmp_path: Path) -> None:
+    chosen = ("--only", "text", "--only", "stream-order", "--only", "error-shape")
+    for body, status in ((b"[" * 100_000, "200 OK"), (b"[" * 700 + b"]" * 700, "400 Bad Request")):
+        with misbehaving(chatting(body, status)) as server:
+            code, _, err = smoke(tmp_path, "--expect", "contract", *chosen, "--url", server.url)
+        assert code == 7, err

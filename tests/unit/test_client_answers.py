@@ -137,6 +137,13 @@ def test_two_streamed_calls_are_kept_apart_by_their_index() -> None:
     assert calls == (ToolCall("a", "{}", {}), ToolCall("b", '{"y": 2}', {"y": 2}))
 
 
+def test_arguments_that_are_nested_too_deep_to_be_read_are_kept_as_text() -> None:
+    arguments = '{"a":' + "[" * 100_000 + "]" * 100_000 + "}"
+    call = {"function": {"name": "zoom", "arguments": arguments}}
+    (found,) = parse_answer(json.dumps({"choices": [{"message": {"tool_calls": [call]}}]}), 1.0).tool_calls
+    assert (found.arguments, found.parsed) == (arguments, None)
+
+
 def test_arguments_that_are_no_json_object_are_kept_as_text() -> None:
     call = {"function": {"name": "a", "arguments": '{"x": '}}
     body = {"choices": [{"message": {"content": None, "tool_calls": [call]}, "finish_reason": "stop"}]}

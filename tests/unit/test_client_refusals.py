@@ -34,6 +34,13 @@ def test_the_servers_own_message_is_found_in_every_dialect(name: str, expected: 
     assert server_message(answer((CAPTURED / f"{name}.txt").read_bytes())) == expected
 
 
+@pytest.mark.parametrize("opening", ["[", '{"error":'])
+def test_words_that_are_nested_absurdly_deep_are_no_message(opening: str) -> None:
+    closing = "]" if opening == "[" else "}"
+    body = opening * 700 + '"deep"' + closing * 700
+    assert server_message(answer(body.encode())) == repr(body[:200])
+
+
 def test_an_html_page_is_named_as_such() -> None:
     page = b"<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head></html>"
     assert "an HTML page titled '502 Bad Gateway'" in server_message(answer(page))

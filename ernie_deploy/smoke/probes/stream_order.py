@@ -95,7 +95,7 @@ def _choice(event: Mapping[str, object]) -> tuple[Mapping[str, object], Mapping[
 def _parsed(payload: str) -> object:
     try:
         return json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
