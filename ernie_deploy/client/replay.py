@@ -28,6 +28,8 @@ from ernie_deploy.errors import DeployError, EngineError, UsageError, VerifyErro
 
 Read = TypeVar("Read")
 
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
 
 class Recording(NamedTuple):
     """A recording that was read. `now` is the time of the recording, for whoever measures with a clock.
@@ -130,7 +132,7 @@ def _told(path: Path) -> Told:
         raise UsageError(
             f"{path.parent} is no recording: {RUN}: {error.strerror}", hint="give a folder that smoke --record made"
         ) from None
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise UsageError(f"{path}: not of a recording, or damaged: {error}") from None
 
 
@@ -145,7 +147,7 @@ def _entries(path: Path) -> tuple[tuple[Entry, ...], tuple[str, ...]]:
     for number, line in enumerate(lines, start=1):
         try:
             entries.append(msgspec.json.decode(line, type=Entry))
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise UsageError(f"{path}:{number}: not of a recording, or damaged: {error}") from None
     warnings = (f"{path}:{len(lines) + 1}: the run was killed while it wrote this line",) if rest else ()
     return tuple(entries), warnings

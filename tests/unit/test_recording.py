@@ -27,6 +27,9 @@ KEY = "sk-very/secret"
 TOLD = Told(__version__, URL, "any", 7, "rehearsal", "full", has_key=True)
 
 
+NO_TEXT = b'{"type":"observation","label":"\xff","name":"n","value":1,"began_s":0,"ended_s":0}'
+
+
 class Saying:
     """A wire that says these pieces, one second apart, or raises."""
 
@@ -289,7 +292,7 @@ def test_a_foreign_run_file_is_named(recorded: Path, content: bytes) -> None:
         open_recording(recorded)
 
 
-@pytest.mark.parametrize("line", [b"", b"{}", b'{"type": "exchange"}', b'{"type": "other"}', b"\x00\xff"])
+@pytest.mark.parametrize("line", [b"", b"{}", b'{"type": "exchange"}', b'{"type": "other"}', b"\x00\xff", NO_TEXT])
 def test_a_damaged_line_is_named(recorded: Path, line: bytes) -> None:
     whole = (recorded / EXCHANGES).read_bytes().splitlines()
     (recorded / EXCHANGES).write_bytes(b"\n".join([whole[0], line, whole[1], b""]))
