@@ -84,7 +84,8 @@ def smoke(
     smoking.require_places(files)
     not_to_be = smoking.verdicts(fail_on or ())
     if replay:
-        probed = smoking.judge_again(replay, wanted, {"--url": url, "--record": record, "--name": name})
+        others = {"--url": url, "--model": model, "--cacert": cacert, "--record": record, "--name": name}
+        probed = smoking.judge_again(replay, wanted, others)
     else:
         probed = smoking.probe_service(name, url, model, cacert, wanted, record)
     try:

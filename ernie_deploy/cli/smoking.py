@@ -61,6 +61,17 @@ KEPT = tuple(name for name in Wanted._fields if name in Told.__struct_fields__)
 """What a recording keeps of it under the same name."""
 
 
+ASKED_WITH = {
+    "--max-tokens": "max_tokens",
+    "--timeout": "timeout_s",
+    "--retries": "retries",
+    "--metrics-url": "metrics_url",
+    "--max-model-len": "max_model_len",
+    "--max-num-seqs": "max_num_seqs",
+}
+"""The flags that say how to ask, and what of Wanted each is."""
+
+
 class Probed(NamedTuple):
     """What was found, and who wrote it down, if anybody did."""
 
@@ -114,10 +125,14 @@ def probe_service(
 
 
 def judge_again(folder: Path, wanted: Wanted, other: Mapping[str, object]) -> Probed:
-    """Judge a recording as it was asked, or a part of it. Raises UsageError."""
-    given = [flag for flag, value in other.items() if value is not None]
+    """Judge a recording as it was asked, or a part of it: fewer probes, nothing else. Raises UsageError."""
+    asked = {flag: getattr(wanted, name) or None for flag, name in ASKED_WITH.items()}
+    given = [flag for flag, value in {**other, **asked, "--seed": wanted.seed}.items() if value is not None]
     if given:
-        raise UsageError(f"--replay asks nobody, so {given[0]} means nothing", hint=f"leave out {given[0]}")
+        raise UsageError(
+            f"--replay asks nobody, so {given[0]} means nothing",
+            hint=f"leave out {given[0]}: it is judged as it was asked then",
+        )
     recording = open_recording(folder)
     if wanted.expect and wanted.expect != recording.told.profile:
         raise UsageError(
@@ -130,7 +145,10 @@ def judge_again(folder: Path, wanted: Wanted, other: Mapping[str, object]) -> Pr
     ui.say(f"judging again what {told.base_url} answered at {told.started}; nobody is asked")
     as_then: dict[str, Any] = {name: getattr(told, name) for name in KEPT}
     again = Wanted(**as_then)._replace(
-        expect=profile(told.profile), only=wanted.only or told.only, skip=(*told.skip, *wanted.skip)
+        expect=profile(told.profile),
+        tier="fast" if wanted.tier == "fast" else tier(told.tier),
+        only=wanted.only or told.only,
+        skip=(*told.skip, *wanted.skip),
     )
     key = KEY_OF_A_REPLAY if told.has_key else ""
     endpoint = Endpoint(told.base_url, told.model, key)

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from urllib.parse import quote
 
+import pytest
+
 from tests.support.engines import REPOSITORY
 from tests.support.servers import Behaviour, answering, misbehaving
 
@@ -79,3 +81,44 @@ def test_json_that_is_nested_absurdly_deep_fails_probes_and_is_no_bug(tmp_path: 
         with misbehaving(chatting(body, status)) as server:
             code, _, err = smoke(tmp_path, "--expect", "contract", *chosen, "--url", server.url)
         assert code == 7, err
+
+
+HELLO = json.dumps({"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}).encode()
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder above a recording of two probes, one of each tier."""
+    directory = tmp_path_factory.mktemp("recorded")
+    with misbehaving(chatting(HELLO)) as server:
+        chosen = ("--expect", "contract", "--skip", "key", "--only", "text", "--only", "repeatable")
+        code, _, err = smoke(directory, "--url", server.url, "--record", "record", *chosen)
+    assert code == 0, err
+    return directory
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--model", "other"),
+        ("--cacert", "none.pem"),
+        ("--seed", "0"),
+        ("--max-tokens", "999"),
+        ("--timeout", "9"),
+        ("--retries", "1"),
+        ("--metrics-url", "http://127.0.0.1:1"),
+        ("--max-model-len", "9"),
+        ("--max-num-seqs", "9"),
+    ],
+)
+def test_a_replay_refuses_the_flags_that_it_could_only_pass_over(recorded: Path, words: tuple[str, str]) -> None:
+    code, out, err = smoke(recorded, "--replay", "record", *words)
+    assert (code, out) == (2, "")
+    assert f"--replay asks nobody, so {words[0]} means nothing" in err
+
+
+def test_a_replay_judges_fewer_probes_when_it_is_told_so(recorded: Path) -> None:
+    code, out, err = smoke(recorded, "--replay", "record", "--skip", "full", "--tier", "fast", "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert (found["tier"], found["summary"]["pass"]) == ("fast", 1)
