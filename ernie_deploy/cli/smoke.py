@@ -42,7 +42,8 @@ def smoke(
         int | None, typer.Option("--max-tokens", min=1, help="Thinking and answer together, per answer.")
     ] = None,
     timeout_s: Annotated[
-        float | None, typer.Option("--timeout", min=0.1, help="Seconds for one probe; else 120, 300 for long texts.")
+        float | None,
+        typer.Option("--timeout", min=0.1, max=86400, help="Seconds for one probe; else 120, 300 for long texts."),
     ] = None,
     retries: Annotated[int, typer.Option("--retries", min=0, help="Try a failed probe again so often.")] = 0,
     fail_on: Annotated[

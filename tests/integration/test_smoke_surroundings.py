@@ -122,3 +122,10 @@ def test_a_replay_judges_fewer_probes_when_it_is_told_so(recorded: Path) -> None
     assert code == 0, err
     found = json.loads(out)
     assert (found["tier"], found["summary"]["pass"]) == ("fast", 1)
+
+
+@pytest.mark.parametrize("seconds", ["inf", "nan", "1e10"])
+def test_a_time_limit_that_no_clock_can_keep_is_refused(tmp_path: Path, seconds: str) -> None:
+    with misbehaving(chatting(HELLO)) as server:
+        code, out, _ = smoke(tmp_path, "--url", server.url, "--only", "text", "--timeout", seconds)
+    assert (code, out) == (2, "")
