@@ -73,8 +73,10 @@ fault each probe catches is in [mutations](smoke-mutation.md).
 
 `--junit`, `--ctrf`, `--markdown` and `--html` write files, also when a probe fails or the run is interrupted; `--json`
 prints the report, whose [schema](smoke-report.schema.json) is published. How to read them:
-[read a smoke report](../how-to/read-a-smoke-report.md). `--record DIR` keeps every exchange, without the key;
-`--replay DIR` judges them again, offline. `--seed N` asks the very same again.
+[read a smoke report](../how-to/read-a-smoke-report.md). When the service cannot be asked at all, one case more,
+`service`, has failed, all probes are skips, and the exit code is 6 when nothing answered, 7 when something else did.
+`--record DIR` keeps every exchange, without the key; `--replay DIR` judges them again, offline. `--seed N` asks the
+very same again.
 Each run draws its own pictures; only the rehearsal model is always shown those of seed 8180: of others it misreads a
 few in a thousand.
 """

@@ -93,7 +93,8 @@ def smoke(
         # First what stays: a reader of the table, such as `head`, may go before its end.
         smoking.write(probed.report, files)
     finally:
-        smoking.show(probed.report, as_json=as_json)
+        smoking.show_probed(probed, as_json=as_json)
+    smoking.require_asked(probed)
     if probed.recorder:
         probed.recorder.require_complete()
     smoking.require_success(probed.report, not_to_be)

@@ -22,7 +22,7 @@ from ernie_deploy.client.recording import Recorder
 from ernie_deploy.client.replay import open_recording
 from ernie_deploy.client.wire import Wire
 from ernie_deploy.engines.base import Launch
-from ernie_deploy.errors import EngineError, UsageError, UserInterruptError, VerifyError
+from ernie_deploy.errors import DeployError, EngineError, UsageError, UserInterruptError, VerifyError
 from ernie_deploy.files import is_a_stream, write_atomically
 from ernie_deploy.plan.values import Plan
 from ernie_deploy.serve.service import metrics_elsewhere
@@ -30,10 +30,14 @@ from ernie_deploy.smoke import practised
 from ernie_deploy.smoke.base import Tier
 from ernie_deploy.smoke.detect import detect, is_simulated, longest_request
 from ernie_deploy.smoke.registry import PROBES
-from ernie_deploy.smoke.run import interrupted, is_left_out, require_budget, run, select, why_failed
+from ernie_deploy.smoke.run import interrupted, is_left_out, not_run, require_budget, run, select, why_failed
 from ernie_deploy.smoke.target import Profile, Target
 
 Word = TypeVar("Word", bound=str)
+
+TOOL = "ernie-deploy smoke"
+SERVICE = "service"
+"""The case of a report that stands for the service as a whole, when no probe could be asked."""
 
 REHEARSAL_MODEL = "ernie-rehearsal"
 LOOK_S = 10.0
@@ -73,10 +77,11 @@ ASKED_WITH = {
 
 
 class Probed(NamedTuple):
-    """What was found, and who wrote it down, if anybody did."""
+    """What was found, who wrote it down, if anybody did, and why no probe was asked, where that is so."""
 
     report: report.Report
     recorder: Recorder | None = None
+    why_not: DeployError | None = None
 
 
 def one_of(flag: str, asked: str, known: tuple[Word, ...]) -> Word:
@@ -110,7 +115,41 @@ def list_probes(*, as_json: bool) -> None:
 def probe_service(
     name: str | None, url: str | None, model: str | None, cacert: Path | None, wanted: Wanted, record: Path | None
 ) -> Probed:
-    """Probe the deployed service, or the one at `url`; what a deployment knows of itself need not be said."""
+    """Probe the deployed service, or the one at `url`. When it cannot be asked, the report says so: a pipeline that
+    keeps only the report must not take it for one that did not fail.
+    """
+    try:
+        return _probe_service(name, url, model, cacert, wanted, record)
+    except (EngineError, VerifyError) as error:
+        case = report.Case(SERVICE, "the service can be asked", "fail", error.message, error.hint, tier="fast")
+        chosen = select(PROBES, tier=wanted.tier, only=wanted.only, skip=wanted.skip)
+        cases = (case, *not_run(PROBES, "the service could not be asked", chosen))
+        return Probed(_unasked(url or named(name), model, wanted, cases), why_not=error)
+    except KeyboardInterrupt:
+        found = _unasked(url or named(name), model, wanted, interrupted(PROBES, ()))
+        return Probed(msgspec.structs.replace(found, was_interrupted=True))
+
+
+def _unasked(where: str, model: str | None, wanted: Wanted, cases: tuple[report.Case, ...]) -> report.Report:
+    """The report of a run that came to no probe."""
+    return report.Report(
+        TOOL,
+        __version__,
+        where,
+        "unknown",
+        model or "",
+        cases,
+        now_in_utc(),
+        seed=wanted.seed,
+        profile=wanted.expect or "",
+        tier=wanted.tier,
+    )
+
+
+def _probe_service(
+    name: str | None, url: str | None, model: str | None, cacert: Path | None, wanted: Wanted, record: Path | None
+) -> Probed:
+    """What a deployment knows of itself need not be said."""
     found = address(name, url, model, cacert)
     deployed = None if url else store_of(named(name)).read()
     known = known_of(deployed.launch, deployed.plan, wanted) if deployed else wanted
@@ -182,7 +221,7 @@ def as_told(wanted: Wanted, found: Endpoint) -> Told:
         model=found.model,
         profile=wanted.expect or "",
         has_key=bool(found.api_key),
-        started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        started=now_in_utc(),
     )
 
 
@@ -239,22 +278,25 @@ def probe(
         except KeyboardInterrupt:
             was_interrupted = True
             cases += interrupted(PROBES, cases)
-    created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     told = f"{engine} (simulated)" if simulated else engine
     return report.Report(
-        "ernie-deploy smoke",
+        TOOL,
         __version__,
         found.base_url,
         told,
         found.model,
         tuple(cases),
-        created,
+        now_in_utc(),
         seed=seed,
         profile=expect,
         tier=wanted.tier,
         is_simulated=simulated,
         was_interrupted=was_interrupted,
     )
+
+
+def now_in_utc() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def metrics_of(
@@ -309,6 +351,12 @@ def write(found: report.Report, files: Mapping[str, Path | None]) -> None:
         raise UsageError("; ".join(problems), hint="name files in a directory that is there and has room")
 
 
+def show_probed(probed: Probed, *, as_json: bool) -> None:
+    """As `show`; when no probe was asked, the error that follows says more than a table of skips."""
+    if as_json or probed.why_not is None:
+        show(probed.report, as_json=as_json)
+
+
 def show(found: report.Report, *, as_json: bool) -> None:
     """A table, or the JSON report."""
     if as_json:
@@ -329,6 +377,12 @@ def in_words(case: report.Case) -> str:
     """What was found; for what an engine cannot do, who says so."""
     words = f"{case.message} ({case.reference})" if case.reference else case.message
     return report.loggable(words, LONGEST_CELL)
+
+
+def require_asked(probed: Probed) -> None:
+    """Raise what kept the probes from being asked."""
+    if probed.why_not:
+        raise probed.why_not
 
 
 def require_success(found: report.Report, fail_on: Collection[str] = ()) -> None:

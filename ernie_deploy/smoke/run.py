@@ -84,6 +84,11 @@ def interrupted(probes: Sequence[Probe], outcomes: Collection[Outcome]) -> tuple
     return tuple(_skip(probe, "the run was interrupted before it") for probe in probes if probe.id not in done)
 
 
+def not_run(probes: Sequence[Probe], why: str, chosen: Selection) -> tuple[Outcome, ...]:
+    """The outcomes when no probe could be asked."""
+    return tuple(_skip(probe, chosen.why_left_out(probe) or why) for probe in probes)
+
+
 def is_left_out(outcome: Outcome) -> bool:
     """Whether nobody wanted it, as opposed to a probe that could not run."""
     return outcome.verdict == "skip" and outcome.message.startswith(LEFT_OUT)

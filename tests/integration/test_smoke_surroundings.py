@@ -3,15 +3,18 @@
 import base64
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from urllib.parse import quote
+from xml.etree import ElementTree
 
 import pytest
 
-from tests.support.engines import REPOSITORY
+from tests.support.engines import REPOSITORY, free_port
 from tests.support.servers import Behaviour, answering, misbehaving
 
 KEY = "zq9-Distinct/Key+7731="
@@ -129,3 +132,46 @@ def test_a_time_limit_that_no_clock_can_keep_is_refused(tmp_path: Path, seconds:
     with misbehaving(chatting(HELLO)) as server:
         code, out, _ = smoke(tmp_path, "--url", server.url, "--only", "text", "--timeout", seconds)
     assert (code, out) == (2, "")
+
+
+@pytest.mark.parametrize("words", [(), ("--model", "any")])
+def test_a_service_that_is_down_is_a_failure_in_every_report(tmp_path: Path, words: tuple[str, ...]) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    code, out, err = smoke(tmp_path, "--url", url, "--tier", "fast", "--expect", "contract", *REPORTS, *words)
+    assert (code, "nothing answers" in out + err) == (7 if words else 6, True)
+    suite = ElementTree.parse(tmp_path / "r.xml").getroot()
+    assert int(suite.get("failures", "0")) >= 1
+    assert all(case.find("failure") is not None or case.find("skipped") is not None for case in suite.iter("testcase"))
+    assert json.loads((tmp_path / "r.json").read_text())["results"]["summary"]["failed"] >= 1
+    assert "nothing answers" in (tmp_path / "r.md").read_text()
+    assert "nothing answers" in (tmp_path / "r.html").read_text()
+
+
+def test_a_service_that_cannot_be_asked_is_told_in_json_too(tmp_path: Path) -> None:
+    with misbehaving(answering("502 Bad Gateway", b"<html><title>502</title></html>")) as server:
+        code, out, _ = smoke(tmp_path, "--url", server.url, "--only", "text", "--json")
+    found = json.loads(out)
+    assert (code, found["summary"]["fail"], found["summary"]["pass"]) == (7, 1, 0)
+    told = {case["id"]: (case["verdict"], case["message"]) for case in found["cases"]}
+    assert told["service"][0] == "fail"
+    assert told["text"] == ("skip", "the service could not be asked")
+    assert told["image"] == ("skip", "left out by --only")
+
+
+def test_a_run_that_is_ended_while_a_mute_service_is_asked_for_its_models_leaves_reports(tmp_path: Path) -> None:
+    def keep_silent(connection: socket.socket, _request: bytes) -> None:
+        asked.set()
+        connection.recv(1)
+
+    asked = threading.Event()
+    with misbehaving(keep_silent) as server, start(tmp_path, "--url", server.url, *REPORTS) as process:
+        assert asked.wait(20)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    cases = list(ElementTree.parse(tmp_path / "r.xml").iter("testcase"))
+    assert len(cases) > 40
+    assert all(
+        "interrupted" in str(found.get("message")) for case in cases if (found := case.find("skipped")) is not None
+    )
+    assert "INTERRUPTED" in (tmp_path / "r.html").read_text()
