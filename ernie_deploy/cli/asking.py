@@ -8,7 +8,7 @@ import msgspec
 
 from ernie_deploy.cli import ui
 from ernie_deploy.cli.stages import named, store_of
-from ernie_deploy.client import Client, Delta, Endpoint, image_part, video_part
+from ernie_deploy.client import Client, Delta, Endpoint, RefusedError, ServedModel, image_part, video_part
 from ernie_deploy.errors import EngineError, UsageError, VerifyError
 from ernie_deploy.serve.keys import api_key
 from ernie_deploy.serve.service import address_of
@@ -29,11 +29,22 @@ def address(name: str | None, url: str | None, model: str | None, cacert: Path |
     key = api_key({}, os.environ)
     if model is None:
         with Client(Endpoint(url, api_key=key, cacert=authority)) as client:
-            served = client.models()
+            served = _listed(client)
         if not served:
             raise UsageError(f"{url} lists no model", hint="name it with --model")
         model = served[0].id
     return Endpoint(url, model, key, cacert=authority)
+
+
+def _listed(client: Client) -> tuple[ServedModel, ...]:
+    """What the service lists. Raises VerifyError; transformers answers 500 here while its chat works."""
+    try:
+        return client.models()
+    except VerifyError as error:
+        if isinstance(error, RefusedError) and (error.status in (401, 403) or error.status < 400):
+            raise
+        hint = "check the URL; when only the list is broken, name the model and it is not needed: --model NAME"
+        raise VerifyError(error.message, hint=hint, details=error.details) from None
 
 
 def request(

@@ -175,3 +175,21 @@ def test_a_run_that_is_ended_while_a_mute_service_is_asked_for_its_models_leaves
         "interrupted" in str(found.get("message")) for case in cases if (found := case.find("skipped")) is not None
     )
     assert "INTERRUPTED" in (tmp_path / "r.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"),
+    [
+        ("500 Internal Server Error", "--model NAME"),
+        ("404 Not Found", "--model NAME"),
+        ("200 OK", "--model NAME"),
+        ("401 Unauthorized", "give the key"),
+        ("307 Temporary Redirect", "a key is sent nowhere else"),
+    ],
+)
+def test_a_list_of_models_that_is_broken_need_not_stop_a_run(tmp_path: Path, status: str, hint: str) -> None:
+    """transformers serve answers 500 for it, and its chat works."""
+    with misbehaving(answering(status, b"Internal Server Error")) as server:
+        code, _, err = smoke(tmp_path, "--url", server.url, "--only", "text")
+    assert code == 7
+    assert hint in err.splitlines()[-1]
