@@ -27,6 +27,14 @@ class Sent(NamedTuple):
     limit_s: float
     label: str = ""
 
+    def __repr__(self) -> str:
+        """Without the key: pytest prints the arguments of whatever raised, and it does so in logs of pipelines."""
+        return f"Sent(method={self.method!r}, path={self.path!r}, label={self.label!r})"
+
+    def headers(self) -> dict[str, str]:
+        content_type = {"Content-Type": "application/json"} if self.content is not None else {}
+        return content_type | ({"Authorization": f"Bearer {self.api_key}"} if self.api_key else {})
+
 
 class Chunk(NamedTuple):
     """A piece of a body, `at_s` seconds after the request was sent. The last one is empty and marks the end."""
@@ -95,9 +103,6 @@ class HttpWire:
         url = self._url(sent.path)
         read_s = min(self._read_s, sent.limit_s)
         timeout = httpx2.Timeout(read_s, connect=min(self._connect_s, sent.limit_s), pool=sent.limit_s)
-        headers = {"Content-Type": "application/json"} if sent.content is not None else {}
-        if sent.api_key:
-            headers["Authorization"] = f"Bearer {sent.api_key}"
         started = self._now()
         deadline = Deadline(sent.limit_s)
         try:
@@ -107,7 +112,7 @@ class HttpWire:
                     sent.method,
                     url,
                     content=sent.content,
-                    headers=headers,
+                    headers=sent.headers(),
                     timeout=timeout,
                     extensions={"trace": deadline.watch},
                 ) as response,

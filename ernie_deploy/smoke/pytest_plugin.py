@@ -4,7 +4,7 @@ Every pytest run of an environment with ernie-deploy loads this module, so it im
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,8 @@ import msgspec
 import pytest
 
 if TYPE_CHECKING:
+    import pluggy
+
     from ernie_deploy.client import Answer, Client, Endpoint
     from ernie_deploy.report import Case
     from ernie_deploy.smoke.target import Target
@@ -49,6 +51,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--ernie-model", metavar="NAME", help="the name it is asked for; the first it lists otherwise")
     group.addoption("--ernie-expect", metavar="PROFILE", default="model", help="contract, rehearsal or model")
     group.addoption("--ernie-cacert", metavar="FILE", default="", help="the certificate of a private authority")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> "Generator[None, pluggy.Result[pytest.TestReport], None]":
+    """Keep the key out of tracebacks, whose arguments and locals pytest prints, and out of what a test printed."""
+    outcome = yield
+    key = os.environ.get(KEY_VARIABLE, "")
+    if key and item.config.getoption("--ernie-endpoint"):
+        _hide(key, outcome.get_result())
+
+
+def _hide(key: str, report: pytest.TestReport) -> None:
+    from ernie_deploy.redact import Hidden
+
+    hidden = Hidden(key)
+    report.sections = [(title, hidden.text(text)) for title, text in report.sections]
+    told = report.longreprtext
+    if (clean := hidden.text(told)) != told:
+        report.longrepr = clean
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ import pytest
 
 from tests.support.engines import REPOSITORY, free_port
 from tests.support.servers import Behaviour, answering, misbehaving
+from tests.support.users_pytest import pytest_of_a_user
 
 KEY = "zq9-Distinct/Key+7731="
 MODELS = json.dumps({"data": [{"id": "any"}]}).encode()
@@ -193,3 +194,23 @@ def test_a_list_of_models_that_is_broken_need_not_stop_a_run(tmp_path: Path, sta
         code, _, err = smoke(tmp_path, "--url", server.url, "--only", "text")
     assert code == 7
     assert hint in err.splitlines()[-1]
+
+
+USERS_TEST = """
+def test_it_answers(ernie):
+    print("asked", ernie.endpoint.api_key)
+    assert ernie.client.chat({"messages": []}).content == "another"
+"""
+
+
+@pytest.mark.parametrize("is_down", [True, False])
+def test_what_pytest_prints_of_a_test_that_fails_holds_no_key(tmp_path: Path, is_down: bool) -> None:
+    """It shows the arguments of every function on the way, and with -l the locals."""
+    (tmp_path / "test_it.py").write_text(USERS_TEST)
+    with misbehaving(chatting(HELLO)) as server:
+        url = f"http://127.0.0.1:{free_port()}" if is_down else server.url
+        words = ("-l", "--ernie-endpoint", url, f"--junitxml={tmp_path / 'r.xml'}")
+        done = pytest_of_a_user(tmp_path / "test_it.py", *words, key=KEY)
+    assert done.returncode == 1
+    assert ("nothing answers" if is_down else "AssertionError") in done.stdout
+    assert KEY not in done.stdout + done.stderr + (tmp_path / "r.xml").read_text()
