@@ -102,7 +102,9 @@ class HttpWire:
     def open(self, sent: Sent) -> Iterator[Reply]:
         url = self._url(sent.path)
         read_s = min(self._read_s, sent.limit_s)
-        timeout = httpx2.Timeout(read_s, connect=min(self._connect_s, sent.limit_s), pool=sent.limit_s)
+        connect_s = min(self._connect_s, sent.limit_s)
+        timeout = httpx2.Timeout(read_s, connect=connect_s, pool=sent.limit_s)
+        has_begun = False
         started = self._now()
         deadline = Deadline(sent.limit_s)
         try:
@@ -117,6 +119,7 @@ class HttpWire:
                     extensions={"trace": deadline.watch},
                 ) as response,
             ):
+                has_begun = True
                 yield Reply(
                     status=response.status_code,
                     headers={name.lower(): value for name, value in response.headers.items()},
@@ -126,7 +129,9 @@ class HttpWire:
         except httpx2.HTTPError as error:
             if deadline.has_struck:
                 raise _too_slow(url, sent.limit_s) from None
-            raise self._translated(error, url, read_s) from None
+            if isinstance(error, httpx2.TimeoutException):
+                raise _timed_out(error, url, connect_s, read_s) from None
+            raise (_broken_off(error, url) if has_begun else _unanswered(error, url)) from None
 
     def _bounded(self, response: httpx2.Response, url: str, started: float, limit_s: float) -> Iterator[Chunk]:
         size = 0
@@ -145,30 +150,49 @@ class HttpWire:
             raise _too_slow(url, limit_s)
         yield Chunk(self._now() - started, b"")
 
-    def _translated(self, error: httpx2.HTTPError, url: str, read_s: float) -> EngineError:
-        if isinstance(error, httpx2.ConnectTimeout):
-            return EngineError(
-                f"{url}: no connection within {self._connect_s:g} s", hint="check the host, the port and the firewall"
-            )
-        if isinstance(error, httpx2.ConnectError) and "SSL" in str(error):
-            return _no_tls(error, url)
-        if isinstance(error, httpx2.ConnectError):
-            return EngineError(
-                f"{url}: nothing answers: {error}",
-                hint="is it running? `ernie-deploy status` shows it; engines open their port only when the model is "
-                "loaded",
-            )
-        if isinstance(error, httpx2.TimeoutException):
-            return EngineError(
-                f"{url}: the server said nothing for {round(read_s, 1):g} s",
-                hint="look at the engine's own log: it may be stuck",
-            )
-        if isinstance(error, httpx2.UnsupportedProtocol):
-            return EngineError(f"{url}: {error}", hint="give a URL that begins with http:// or https://")
+
+def _timed_out(error: httpx2.TimeoutException, url: str, connect_s: float, read_s: float) -> EngineError:
+    if isinstance(error, httpx2.ConnectTimeout):
         return EngineError(
-            f"{url}: the connection broke in the middle of the answer: {error}",
-            hint="look at the engine's own log: it may have died",
+            f"{url}: no connection within {round(connect_s, 1):g} s", hint="check the host, the port and the firewall"
         )
+    return EngineError(
+        f"{url}: the server said nothing for {round(read_s, 1):g} s",
+        hint="look at the engine's own log: it may be stuck",
+    )
+
+
+def _unanswered(error: httpx2.HTTPError, url: str) -> EngineError:
+    """No status came."""
+    if isinstance(error, httpx2.ConnectError) and "SSL" in str(error):
+        return _no_tls(error, url)
+    if isinstance(error, httpx2.ConnectError):
+        return EngineError(
+            f"{url}: nothing answers: {error}",
+            hint="is it running? `ernie-deploy status` shows it; engines open their port only when the model is loaded",
+        )
+    if isinstance(error, httpx2.UnsupportedProtocol):
+        return EngineError(f"{url}: {error}", hint="give a URL that begins with http:// or https://")
+    if isinstance(error, httpx2.RemoteProtocolError) and "disconnected" not in str(error):
+        return EngineError(f"{url}: what answers does not speak proper HTTP: {error}", hint="check the port in the URL")
+    # Many a server with TLS hangs up on whoever speaks plain HTTP.
+    is_plain = url.lower().startswith("http:")
+    return EngineError(
+        f"{url}: the connection broke before an answer came: {error}",
+        hint="look at the engine's own log: it may have died" + ("; does it want https://?" if is_plain else ""),
+    )
+
+
+def _broken_off(error: httpx2.HTTPError, url: str) -> EngineError:
+    if isinstance(error, httpx2.DecodingError):
+        return EngineError(
+            f"{url}: the answer came compressed, though that was declined, and cannot be unpacked: {error}",
+            hint="look at what stands between here and the engine",
+        )
+    return EngineError(
+        f"{url}: the connection broke in the middle of the answer: {error}",
+        hint="look at the engine's own log: it may have died",
+    )
 
 
 def _too_slow(url: str, limit_s: float) -> EngineError:
@@ -181,10 +205,17 @@ def _no_tls(error: httpx2.ConnectError, url: str) -> EngineError:
     """A handshake that failed. The words of OpenSSL are kept: administrators search for them."""
     said = str(error)
     if "CERTIFICATE_VERIFY_FAILED" in said:
-        hint = "name its authority's certificate: --cacert FILE"
-        return EngineError(f"{url}: the certificate is not trusted: {said}", hint=hint)
+        return EngineError(f"{url}: the certificate is not trusted: {said}", hint=_hint_for_certificate(said))
     hint = "does it speak plain HTTP? then give http://" if "WRONG_VERSION" in said or "record layer" in said else ""
     return EngineError(f"{url}: no TLS: {said}", hint=hint or "look at the server's TLS settings")
+
+
+def _hint_for_certificate(said: str) -> str:
+    if "expired" in said or "not yet valid" in said:
+        return "renew the server's certificate, or set the clock of this machine"
+    if "mismatch" in said:
+        return "ask for it by a name that its certificate is made out to"
+    return "name its authority's certificate: --cacert FILE"
 
 
 def trust(base_url: str, cacert: str) -> ssl.SSLContext:

@@ -93,6 +93,51 @@ def test_a_private_authority_is_believed_when_it_is_named_and_only_then() -> Non
         assert caught.value.hint == "name its authority's certificate: --cacert FILE"
 
 
+def test_a_certificate_for_another_name_is_no_matter_of_its_authority() -> None:
+    with misbehaving(answering("200 OK", b"{}"), tls=True) as server:
+        elsewhere = Endpoint(server.url.replace("127.0.0.1", "localhost"), cacert=str(AUTHORITY))
+        with Client(elsewhere) as asked, pytest.raises(EngineError, match="mismatch") as caught:
+            asked.models()
+    assert caught.value.hint == "ask for it by a name that its certificate is made out to"
+
+
+def test_plain_http_to_a_server_with_tls_asks_whether_it_wants_that() -> None:
+    with misbehaving(answering("200 OK", b"{}"), tls=True) as server:
+        with (
+            client(server.url.replace("https:", "http:")) as asked,
+            pytest.raises(EngineError, match="the connection broke before an answer came") as caught,
+        ):
+            asked.models()
+        assert caught.value.hint.endswith("does it want https://?")
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (b"SSH-2.0-OpenSSH_9.0\r\n\r\n", "what answers does not speak proper HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}", "does not speak proper HTTP"),
+        (b"HTTP/1.1 200 OK\r\nConte", "the connection broke before an answer came"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", "the connection broke in the middle of the answer"),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", "came compressed"),
+    ],
+)
+def test_how_an_answer_went_wrong_is_told_apart(answer: bytes, message: str) -> None:
+    told = pytest.raises(EngineError, match=message)
+    hang_up = misbehaving(lambda connection, _request: connection.sendall(answer))
+    with hang_up as server, client(server.url) as asked, told:
+        asked.models()
+
+
+def test_the_time_that_a_connection_was_given_is_the_one_that_is_told() -> None:
+    """A listener that takes no more connections: the next one waits."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        port = full.getsockname()[1]
+        late = pytest.raises(EngineError, match=r"no connection within 0\.5 s")
+        url = f"http://127.0.0.1:{port}"
+        with socket.create_connection(("127.0.0.1", port)), client(url, total_s=0.5) as asked, late:
+            asked.models()
+
+
 def test_tls_to_a_server_that_has_none_says_so() -> None:
     with misbehaving(answering("200 OK", b"{}")) as server:
         with (
