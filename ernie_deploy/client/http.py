@@ -231,6 +231,11 @@ def _check(endpoint: Endpoint) -> None:
         )
     if url.scheme not in ("http", "https") or not url.host:
         raise UsageError(f"{endpoint.base_url!r} is not an HTTP URL", hint="give http://HOST:PORT")
+    if url.query or url.fragment:
+        raise UsageError(
+            f"the base URL has a {'query' if url.query else 'fragment'}, and the paths are put behind it",
+            hint="give http://HOST:PORT, or that with a path",
+        )
     if not all("!" <= character <= "~" for character in endpoint.api_key):
         raise UsageError(
             "the API key contains characters that no HTTP header can carry",

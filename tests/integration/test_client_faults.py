@@ -275,7 +275,18 @@ def test_leaving_a_stream_early_closes_its_connection() -> None:
     assert ended
 
 
-@pytest.mark.parametrize("url", ["host:8180", "ftp://host/", "http://", "http://user:secret@host:8180", "http://[::"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "host:8180",
+        "ftp://host/",
+        "http://",
+        "http://user:secret@host:8180",
+        "http://[::",
+        "http://host:8180/v1?token=secret",
+        "http://host:8180/#/chat",
+    ],
+)
 def test_a_base_url_that_cannot_work_is_refused_at_once(url: str) -> None:
     with pytest.raises(UsageError) as caught:
         client(url)
