@@ -324,9 +324,12 @@ def require_places(files: Mapping[str, Path | None]) -> None:
             raise UsageError(f"--{name} {path}: it is a directory", hint="name a file in it")
         if is_a_stream(where):
             continue
+        if not where.parent.is_dir():
+            hint = f"make it first: mkdir -p {where.parent}"
+            raise UsageError(f"--{name} {path}: {where.parent}: it is not there", hint=hint)
         if not os.access(where.parent, os.W_OK | os.X_OK):
-            why = "it cannot be written in" if where.parent.is_dir() else "it is not there"
-            raise UsageError(f"--{name} {path}: {where.parent}: {why}", hint=f"make it first: mkdir -p {where.parent}")
+            hint = "name a file in a directory that you may write in"
+            raise UsageError(f"--{name} {path}: {where.parent}: it cannot be written in", hint=hint)
         if where in taken:
             raise UsageError(f"--{name} {path}: --{taken[where]} is written there", hint="give each a file of its own")
         taken[where] = name

@@ -214,3 +214,12 @@ def test_what_pytest_prints_of_a_test_that_fails_holds_no_key(tmp_path: Path, is
     assert done.returncode == 1
     assert ("nothing answers" if is_down else "AssertionError") in done.stdout
     assert KEY not in done.stdout + done.stderr + (tmp_path / "r.xml").read_text()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_directory_that_is_there_is_not_asked_to_be_made(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0o500)
+    code, _, err = smoke(tmp_path, "--url", "http://127.0.0.1:1", "--junit", "closed/r.xml")
+    assert code == 2
+    assert "closed: it cannot be written in" in err
+    assert err.splitlines()[-1] == "hint: name a file in a directory that you may write in"
