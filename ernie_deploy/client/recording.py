@@ -44,6 +44,7 @@ class Recorder:
         self._started = now()
         self._lock = threading.Lock()
         self._why_incomplete: str | None = None
+        self._is_closed = False
         _make_empty(folder)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
@@ -57,7 +58,10 @@ class Recorder:
         return _RecordingWire(wire, self)
 
     def close(self) -> None:
-        os.close(self._file)
+        """Who is still asking, after Ctrl-C among several requests, writes nothing any more."""
+        with self._lock:
+            self._is_closed = True
+            os.close(self._file)
 
     def require_complete(self) -> None:
         """Raise UsageError when something could not be written."""
@@ -91,7 +95,8 @@ class Recorder:
         """On the disk when it returns, or not at all."""
         line = msgspec.json.encode(entry) + b"\n"
         with self._lock:
-            if self._why_incomplete:
+            # The number of the closed file may be another file's by now, a report's for example.
+            if self._why_incomplete or self._is_closed:
                 return
             size = os.fstat(self._file).st_size
             try:

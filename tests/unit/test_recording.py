@@ -90,6 +90,18 @@ def test_an_answer_comes_out_as_it_went_in_with_its_times(tmp_path: Path) -> Non
     assert "سلام" in lines(folder)[0]
 
 
+def test_an_answer_that_comes_when_the_recording_is_closed_goes_into_no_other_file(tmp_path: Path) -> None:
+    """After Ctrl-C, threads are still asking while the reports are written."""
+    recorder = Recorder(tmp_path / "record", TOLD)
+    client = Client(Endpoint(URL, "any"), wire=recorder.around(Saying(b"{}")))
+    recorder.close()
+    with (tmp_path / "report.html").open("w") as report:
+        client.get("/late")
+        report.write("whole")
+    assert (tmp_path / "report.html").read_text() == "whole"
+    assert (tmp_path / "record" / EXCHANGES).read_text() == ""
+
+
 def test_a_folder_that_is_refused_keeps_its_mode(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     (tmp_path / "somebodys.txt").touch()
