@@ -75,12 +75,12 @@ def taken_down(made: Planned, store: "Store", *, keep: bool) -> Iterator[None]:
 
 def smoke(made: Planned, tier: str, *, as_json: bool) -> "Report":
     """The probes of that tier, the rehearsal model being held to its exact words."""
-    from ernie_deploy.cli import smoking
+    from ernie_deploy.cli import reporting, smoking
     from ernie_deploy.serve.service import address_of
 
     wanted = smoking.known_of(made.launch, made.plan, smoking.Wanted(expect="rehearsal", tier=smoking.tier(tier)))
     report = smoking.probe(address_of(made.launch, NO_VARIABLES), wanted)
-    smoking.show(report, as_json=as_json)
+    reporting.show(report, as_json=as_json)
     return report
 
 
@@ -104,7 +104,7 @@ def show_a_picture(made: Planned) -> None:
 
 def conclude(made: Planned, store: "Store", report: "Report", *, keep: bool) -> None:
     """Say how it went. A green rehearsal leaves nothing behind; a red one leaves its log."""
-    from ernie_deploy.cli.smoking import require_success
+    from ernie_deploy.cli.reporting import require_success
 
     require_success(report)
     if keep:

@@ -63,7 +63,7 @@ def smoke(
     Requests whose answers are right or wrong: one for each thing that the model and its engine promise. Exit code 7
     when one is wrong. What did not run, or cannot be done by this engine, is never shown as passed.
     """
-    from ernie_deploy.cli import smoking
+    from ernie_deploy.cli import reporting, smoking
 
     if list_them:
         smoking.list_probes(as_json=as_json)
@@ -82,7 +82,7 @@ def smoke(
         max_num_seqs=max_num_seqs,
     )
     files = {"junit": junit, "ctrf": ctrf, "markdown": markdown, "html": html}
-    smoking.require_places(files)
+    reporting.require_places(files)
     not_to_be = smoking.verdicts(fail_on or ())
     if replay:
         others = {"--url": url, "--model": model, "--cacert": cacert, "--record": record, "--name": name}
@@ -91,10 +91,10 @@ def smoke(
         probed = smoking.probe_service(name, url, model, cacert, wanted, record)
     try:
         # First what stays: a reader of the table, such as `head`, may go before its end.
-        smoking.write(probed.report, files)
+        reporting.write(probed.report, files)
     finally:
         smoking.show_probed(probed, as_json=as_json)
     smoking.require_asked(probed)
     if probed.recorder:
         probed.recorder.require_complete()
-    smoking.require_success(probed.report, not_to_be)
+    reporting.require_success(probed.report, not_to_be)

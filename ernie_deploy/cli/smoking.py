@@ -1,8 +1,6 @@
-"""Running the smoke probes and showing what they found."""
+"""Running the smoke probes: against a deployment, an address, or a recording."""
 
 import contextlib
-import os
-import random
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -11,26 +9,24 @@ from typing import Any, NamedTuple, TypeVar, get_args
 import msgspec
 
 from ernie_deploy import __version__, report
-from ernie_deploy.cli import ui
+from ernie_deploy.cli import reporting, ui
 from ernie_deploy.cli.asking import address
 from ernie_deploy.cli.stages import named, store_of
 from ernie_deploy.client import Client, Endpoint
 from ernie_deploy.client.http import http_wire
-from ernie_deploy.client.metrics import counters
 from ernie_deploy.client.recorded import KEY_OF_A_REPLAY, Told
 from ernie_deploy.client.recording import Recorder
 from ernie_deploy.client.replay import open_recording
 from ernie_deploy.client.wire import Wire
 from ernie_deploy.engines.base import Launch
-from ernie_deploy.errors import DeployError, EngineError, UsageError, UserInterruptError, VerifyError
-from ernie_deploy.files import is_a_stream, write_atomically
+from ernie_deploy.errors import DeployError, EngineError, UsageError, VerifyError
 from ernie_deploy.plan.values import Plan
 from ernie_deploy.serve.service import metrics_elsewhere
-from ernie_deploy.smoke import practised
 from ernie_deploy.smoke.base import Tier
-from ernie_deploy.smoke.detect import detect, is_simulated, longest_request
+from ernie_deploy.smoke.detect import detect, expected_of, is_simulated, longest_request, metrics_beside
+from ernie_deploy.smoke.practised import seed_for
 from ernie_deploy.smoke.registry import PROBES
-from ernie_deploy.smoke.run import interrupted, is_left_out, not_run, require_budget, run, select, why_failed
+from ernie_deploy.smoke.run import interrupted, not_run, require_budget, run, select
 from ernie_deploy.smoke.target import Profile, Target
 
 Word = TypeVar("Word", bound=str)
@@ -38,11 +34,6 @@ Word = TypeVar("Word", bound=str)
 TOOL = "ernie-deploy smoke"
 SERVICE = "service"
 """The case of a report that stands for the service as a whole, when no probe could be asked."""
-
-REHEARSAL_MODEL = "ernie-rehearsal"
-LOOK_S = 10.0
-LONGEST_CELL = 1200
-"""Characters of what was found, in a table; the other reports have more."""
 
 
 class Wanted(NamedTuple):
@@ -196,20 +187,11 @@ def judge_again(folder: Path, wanted: Wanted, other: Mapping[str, object]) -> Pr
     return Probed(msgspec.structs.replace(found, created=told.started))
 
 
-def expected_of(found: Endpoint) -> Profile:
-    """The profile where none was asked for: the rehearsal model and the simulator, which speaks for it, are exact."""
-    if found.model == REHEARSAL_MODEL:
-        return "rehearsal"
-    with Client(found) as client:
-        return "rehearsal" if is_simulated(client) else "model"
-
-
 def with_seed(wanted: Wanted) -> Wanted:
-    """With a seed where none was asked for: a new one, or the rehearsal model's, whose mistakes are no engine's."""
+    """With a seed where none was asked for."""
     if wanted.seed is not None:
         return wanted
-    is_rehearsal = wanted.expect == "rehearsal"
-    return wanted._replace(seed=practised.SEED if is_rehearsal else random.SystemRandom().randrange(1 << 31))
+    return wanted._replace(seed=seed_for(wanted.expect or "model"))
 
 
 def as_told(wanted: Wanted, found: Endpoint) -> Told:
@@ -303,95 +285,19 @@ def metrics_of(
     client: Client, url: str | None, wire_of: Callable[[Endpoint], Wire], opened: contextlib.ExitStack
 ) -> Client | None:
     """Whoever serves the metrics: the address that was named, or the service itself when it has some."""
-    if url is not None:
-        elsewhere = Endpoint(url)
-        return opened.enter_context(Client(elsewhere, wire=wire_of(elsewhere)))
-    try:
-        answer = client.get("/metrics", total_s=LOOK_S)
-    except EngineError:
-        return None
-    return client if answer.status == 200 and counters(answer.text) else None
-
-
-def require_places(files: Mapping[str, Path | None]) -> None:
-    """Raise UsageError when a report cannot be written where it was asked for: a run takes minutes, so before it."""
-    taken: dict[Path, str] = {}
-    for name, path in files.items():
-        if path is None:
-            continue
-        where = path.absolute()
-        if where.is_dir():
-            raise UsageError(f"--{name} {path}: it is a directory", hint="name a file in it")
-        if is_a_stream(where):
-            continue
-        if not where.parent.is_dir():
-            hint = f"make it first: mkdir -p {where.parent}"
-            raise UsageError(f"--{name} {path}: {where.parent}: it is not there", hint=hint)
-        if not os.access(where.parent, os.W_OK | os.X_OK):
-            hint = "name a file in a directory that you may write in"
-            raise UsageError(f"--{name} {path}: {where.parent}: it cannot be written in", hint=hint)
-        if where in taken:
-            raise UsageError(f"--{name} {path}: --{taken[where]} is written there", hint="give each a file of its own")
-        taken[where] = name
-
-
-def write(found: report.Report, files: Mapping[str, Path | None]) -> None:
-    """Write the report files that were asked for, by the name of their format; all that can be, then say which not."""
-    writers = {
-        "junit": report.as_junit,
-        "ctrf": report.as_ctrf,
-        "markdown": report.as_markdown,
-        "html": report.as_html,
-    }
-    problems = []
-    for name, path in files.items():
-        if path:
-            try:
-                write_atomically(path, writers[name](found))
-            except OSError as error:
-                problems.append(f"{path}: cannot be written: {error.strerror}")
-    if problems:
-        raise UsageError("; ".join(problems), hint="name files in a directory that is there and has room")
+    if url is None:
+        return metrics_beside(client)
+    elsewhere = Endpoint(url)
+    return opened.enter_context(Client(elsewhere, wire=wire_of(elsewhere)))
 
 
 def show_probed(probed: Probed, *, as_json: bool) -> None:
     """As `show`; when no probe was asked, the error that follows says more than a table of skips."""
     if as_json or probed.why_not is None:
-        show(probed.report, as_json=as_json)
-
-
-def show(found: report.Report, *, as_json: bool) -> None:
-    """A table, or the JSON report."""
-    if as_json:
-        ui.out(report.as_json(found).rstrip())
-        return
-    chosen = [case for case in found.cases if not is_left_out(case)]
-    rows = [(case.id, case.verdict, f"{case.seconds:.2f} s", in_words(case)) for case in chosen]
-    ui.table(("probe", "verdict", "time", "what was found"), rows, status_column=1)
-    for case in found.cases:
-        if case.verdict == "fail" and case.hint:
-            ui.say(f"{case.id}: {report.loggable(case.hint, LONGEST_CELL)}")
-    counts = [f"{number} {verdict}" for verdict, number in report.summary(chosen).items() if number]
-    rest = len(found.cases) - len(chosen)
-    ui.say(", ".join(counts) + (f"; {rest} of {len(found.cases)} probes were left out" if rest else ""))
-
-
-def in_words(case: report.Case) -> str:
-    """What was found; for what an engine cannot do, who says so."""
-    words = f"{case.message} ({case.reference})" if case.reference else case.message
-    return report.loggable(words, LONGEST_CELL)
+        reporting.show(probed.report, as_json=as_json)
 
 
 def require_asked(probed: Probed) -> None:
     """Raise what kept the probes from being asked."""
     if probed.why_not:
         raise probed.why_not
-
-
-def require_success(found: report.Report, fail_on: Collection[str] = ()) -> None:
-    """Raise VerifyError when a probe failed, when none passed, or for another verdict that was not to be."""
-    if found.was_interrupted:
-        raise UserInterruptError("interrupted", hint="the reports show what was found until then")
-    why = why_failed(found.cases, fail_on)
-    if why:
-        raise VerifyError(why, hint="see what was asked and answered with: ernie-deploy smoke --html smoke.html")

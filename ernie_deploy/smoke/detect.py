@@ -1,12 +1,15 @@
-"""Which engine answers: told by what only it does, because no engine has to say its name."""
+"""Who answers: the engine told by what only it does, because none has to say its name, and what is known of it."""
 
 from typing import Literal
 
-from ernie_deploy.client import Client
+from ernie_deploy.client import Client, Endpoint
+from ernie_deploy.client.metrics import counters
 from ernie_deploy.errors import EngineError, VerifyError
+from ernie_deploy.smoke.target import Profile
 
 EngineName = Literal["fastdeploy", "vllm", "transformers", "unknown"]
 
+REHEARSAL_MODEL = "ernie-rehearsal"
 DEADLINE_S = 10.0
 
 
@@ -38,6 +41,23 @@ def is_simulated(client: Client) -> bool:
         return any("(simulated)" in owner for owner in _owners(client))
     except EngineError:
         return False
+
+
+def expected_of(endpoint: Endpoint) -> Profile:
+    """The profile where none was asked for: the rehearsal model and the simulator, which speaks for it, are exact."""
+    if endpoint.model == REHEARSAL_MODEL:
+        return "rehearsal"
+    with Client(endpoint) as client:
+        return "rehearsal" if is_simulated(client) else "model"
+
+
+def metrics_beside(client: Client) -> Client | None:
+    """The service itself when it shows metrics beside the API."""
+    try:
+        answer = client.get("/metrics", total_s=DEADLINE_S)
+    except EngineError:
+        return None
+    return client if answer.status == 200 and counters(answer.text) else None
 
 
 def longest_request(client: Client) -> int | None:

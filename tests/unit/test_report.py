@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
-from ernie_deploy.cli import smoking, ui
+from ernie_deploy.cli import reporting, ui
 from ernie_deploy.errors import EngineError
 from ernie_deploy.report import (
     Box,
@@ -69,7 +69,7 @@ COMMANDS = (
 def test_what_a_service_says_commands_neither_the_terminal_nor_the_ci(
     as_json: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    smoking.show(with_words(COMMANDS), as_json=as_json)
+    reporting.show(with_words(COMMANDS), as_json=as_json)
     shown = capsys.readouterr()
     for text in shown:
         assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800]", text)
