@@ -6,7 +6,7 @@ Every pytest run of an environment with ernie-deploy loads this module, so it im
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 import pytest
@@ -16,17 +16,20 @@ if TYPE_CHECKING:
 
     from ernie_deploy.client import Answer, Client, Endpoint
     from ernie_deploy.report import Case
-    from ernie_deploy.smoke.target import Target
+    from ernie_deploy.smoke.target import Profile, Target
 
 KEY_VARIABLE = "ERNIE_DEPLOY_API_KEY"
+DRAWN = pytest.StashKey[str]()
+"""How the pictures of this run were drawn, in words."""
 
 
 class Ernie:
-    """The service under test. `endpoint` says where it is, `client` is a client of it."""
+    """The service under test. `endpoint` says where it is, `client` is a client of it, `seed` draws the pictures."""
 
     def __init__(self, client: "Client", target: "Target") -> None:
         self.endpoint = client.endpoint
         self.client = client
+        self.seed = target.seed
         self._target = target
 
     def ask(self, question: str, *images: "str | Path | bytes", **fields: object) -> "Answer":
@@ -49,7 +52,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("ernie-deploy", "a service of ERNIE-4.5-VL")
     group.addoption("--ernie-endpoint", metavar="URL", help="the service that the fixture `ernie` asks")
     group.addoption("--ernie-model", metavar="NAME", help="the name it is asked for; the first it lists otherwise")
-    group.addoption("--ernie-expect", metavar="PROFILE", default="model", help="contract, rehearsal or model")
+    group.addoption("--ernie-expect", metavar="PROFILE", help="contract, rehearsal or model")
+    group.addoption("--ernie-seed", metavar="N", type=int, help="draw the same pictures again")
     group.addoption("--ernie-cacert", metavar="FILE", default="", help="the certificate of a private authority")
 
 
@@ -72,18 +76,27 @@ def _hide(key: str, report: pytest.TestReport) -> None:
         report.longrepr = clean
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """What is needed to ask the very same again."""
+    if drawn := config.stash.get(DRAWN, ""):
+        terminalreporter.write_line(drawn)
+
+
 @pytest.fixture(scope="session")
 def ernie(request: pytest.FixtureRequest) -> Iterator[Ernie]:
     """The service named by --ernie-endpoint; a test that wants it is skipped without."""
     from ernie_deploy.client import Client
-    from ernie_deploy.smoke.detect import detect, longest_request
-    from ernie_deploy.smoke.target import Target
+    from ernie_deploy.errors import DeployError
 
-    with Client(_endpoint(request.config)) as client:
-        profile = request.config.getoption("--ernie-expect")
-        if profile not in ("contract", "rehearsal", "model"):
-            pytest.fail(f"--ernie-expect {profile}: there is contract, rehearsal and model")
-        yield Ernie(client, Target(client, detect(client), profile, max_model_len=longest_request(client)))
+    try:
+        endpoint = _endpoint(request.config)
+        profile = _profile(request.config, endpoint)
+    except DeployError as error:
+        pytest.fail(f"{error.message}; {error.hint}", pytrace=False)
+    with Client(endpoint) as client:
+        target = _target(request.config, client, profile)
+        request.config.stash[DRAWN] = f"ernie: expecting {profile}; pictures are drawn with --ernie-seed {target.seed}"
+        yield Ernie(client, target)
 
 
 @pytest.fixture(scope="session")
@@ -99,6 +112,38 @@ def ernie_openai(request: pytest.FixtureRequest) -> Iterator[Any]:
         base_url=endpoint.url("/v1"), api_key=endpoint.api_key or "none", http_client=http, max_retries=0
     ) as client:
         yield client
+
+
+def _profile(config: pytest.Config, endpoint: "Endpoint") -> "Profile":
+    """As asked for, else told by who answers. Raises pytest's failure for a word that is none."""
+    from ernie_deploy.smoke.detect import expected_of
+    from ernie_deploy.smoke.target import Profile
+
+    asked: str | None = config.getoption("--ernie-expect")
+    if asked is None:
+        return expected_of(endpoint)
+    known: tuple[Profile, ...] = get_args(Profile)
+    if asked not in known:
+        pytest.fail(f"--ernie-expect {asked}: there is {', '.join(known)}", pytrace=False)
+    return next(profile for profile in known if profile == asked)
+
+
+def _target(config: pytest.Config, client: "Client", profile: "Profile") -> "Target":
+    """What `ernie-deploy smoke --url` would probe."""
+    from ernie_deploy.smoke.detect import detect, is_simulated, longest_request, metrics_beside
+    from ernie_deploy.smoke.practised import seed_for
+    from ernie_deploy.smoke.target import Target
+
+    seed: int | None = config.getoption("--ernie-seed")
+    return Target(
+        client,
+        detect(client),
+        profile,
+        seed_for(profile) if seed is None else seed,
+        max_model_len=longest_request(client),
+        metrics=metrics_beside(client),
+        is_simulated=is_simulated(client),
+    )
 
 
 def _endpoint(config: pytest.Config) -> "Endpoint":
