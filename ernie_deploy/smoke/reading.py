@@ -7,10 +7,10 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple, TypeVar
 
-from ernie_deploy.rehearsal.sights import colours_named
+from ernie_deploy.rehearsal.grammar import COLOURS
 
 Found = TypeVar("Found")
 
@@ -27,22 +27,60 @@ class FoundBox(NamedTuple):
 
 BOX_KEYS: Final = ("bbox_2d", "bbox", "box_2d", "box", "bounding_box")
 LABEL_KEYS: Final = ("label", "name", "object")
-CORNERS: Final = ("x1", "y1", "x2", "y2")
+SIDE_NAMES: Final = (
+    ("x1", "y1", "x2", "y2"),
+    ("xmin", "ymin", "xmax", "ymax"),
+    ("x_min", "y_min", "x_max", "y_max"),
+    ("left", "top", "right", "bottom"),
+)
+FROM_A_CORNER: Final = ("x", "y", "width", "height")
+CORNER_NAMES: Final = ("top_left", "bottom_right")
 
 
 def boxes_in(text: str) -> tuple[FoundBox, ...]:
-    """Every box in the JSON that stands in a text, in its order; in a fence, between words, or alone."""
-    return tuple(box for value in _documents(text) for box in _walk(value, ""))
+    """Every box in the JSON that stands in a text, in its order; in a fence, between words, or alone.
+
+    One that is told twice, in the sentence and in the JSON after it, is one.
+    """
+    found: dict[Sides, FoundBox] = {}
+    for box in (box for value in _documents(text) for box in _walk(value, "")):
+        if box.sides not in found or not found[box.sides].label:
+            found[box.sides] = box
+    return tuple(found.values())
 
 
 def sides_of(value: object) -> Sides | None:
-    """Four numbers in a list, or under the names of the corners; None for anything else."""
-    if isinstance(value, dict) and set(CORNERS) <= set(value):
-        value = [value[corner] for corner in CORNERS]
-    if not isinstance(value, list) or len(value) != 4:
-        return None
-    numbers = tuple(_float(side) for side in value if isinstance(side, int | float) and not isinstance(side, bool))
+    """Four numbers in a list, as two corners, or under the names of the sides; None for anything else."""
+    numbers = _numbers(_four(value))
     return (numbers[0], numbers[1], numbers[2], numbers[3]) if len(numbers) == 4 else None
+
+
+def _four(value: object) -> object:
+    """What holds the four numbers, as a list."""
+    if isinstance(value, list) and len(value) == 2 and all(isinstance(corner, list) for corner in value):
+        return [*value[0], *value[1]]
+    if not isinstance(value, dict):
+        return value
+    for names in SIDE_NAMES:
+        if set(names) <= set(value):
+            return [value[name] for name in names]
+    if set(CORNER_NAMES) <= set(value):
+        return [side for name in CORNER_NAMES for side in _corner(value[name])]
+    corner = _numbers([value.get(name) for name in FROM_A_CORNER])
+    return [corner[0], corner[1], corner[0] + corner[2], corner[1] + corner[3]] if len(corner) == 4 else None
+
+
+def _corner(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return [value.get("x"), value.get("y")]
+    return value if isinstance(value, list) else []
+
+
+def _numbers(value: object) -> list[float]:
+    """All of a list of four as numbers; none when one of them is not."""
+    sides = value if isinstance(value, list) and len(value) == 4 else []
+    numbers = [_float(side) for side in sides if isinstance(side, int | float) and not isinstance(side, bool)]
+    return numbers if len(numbers) == len(sides) else []
 
 
 def _float(number: int | float) -> float:
@@ -89,10 +127,10 @@ def _documents(text: str) -> Iterator[object]:
 
 
 def _walk(value: object, label: str) -> Iterator[FoundBox]:
+    own = next((str(value[key]) for key in LABEL_KEYS if key in value), label) if isinstance(value, dict) else label
     if (sides := sides_of(value)) is not None:
-        yield FoundBox(sides, label)
+        yield FoundBox(sides, own)
     elif isinstance(value, dict):
-        own = next((str(value[key]) for key in LABEL_KEYS if key in value), label)
         for key, item in value.items():
             if key in BOX_KEYS or isinstance(item, dict | list):
                 yield from _walk(item, own)
@@ -103,9 +141,11 @@ def _walk(value: object, label: str) -> Iterator[FoundBox]:
 
 # Numbers --------------------------------------------------------------------------------------------------------------
 
-NUMBER: Final = re.compile(r"(?<![A-Za-z0-9_.])\d+(?:\.\d+)?(?!\d)")
+NUMBER: Final = re.compile(r"(?:(?<![\w.)])[-−])?(?<![A-Za-z0-9_.])\d+(?:\.\d+)?(?!\d|(?:st|nd|rd|th)\b)")
 
-STATEMENT: Final = re.compile(r"\bis\b|[是为]")
+STATEMENT: Final = re.compile(
+    r"\b(?:is|equals?|gives?|makes?|results? in|(?:adds?|sums?|comes?) (?:up )?to)\b|等于|[是为得]", re.IGNORECASE
+)
 
 _WORDS: Final = """
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
@@ -122,20 +162,19 @@ def number_meant(text: str) -> float | None:
 
     Of an equation it is what stands behind the last `=`, of a statement with more numbers what it `is`.
     """
-    return _meant(text, _result)
+    return _meant(text, lambda part: set(numbers_in(part)), _NUMBER_STEPS)
 
 
-def _result(text: str) -> set[float]:
-    behind = text.rpartition("=")[2]
-    found = set(numbers_in(behind))
-    return found if len(found) < 2 else set(numbers_in(STATEMENT.split(behind)[-1]))
+def digits_meant(text: str) -> float | None:
+    """As `number_meant`, of a number that is drawn digit by digit: `4 2 9` is one."""
+    return number_meant(re.sub(r"(?<=\b\d) (?=\d\b)", "", text))
 
 
 def numbers_in(text: str) -> tuple[float, ...]:
     """In digits of any script; words, English and Chinese, count only where there are no digits."""
     plain = unicodedata.normalize("NFKC", text)
     if digits := NUMBER.findall(plain):
-        return tuple(float(number) for number in digits)
+        return tuple(float(number.replace("−", "-")) for number in digits)
     english = [float(WORDS.index(word)) for word in re.findall(r"[a-z]+", plain.lower()) if word in WORDS]
     return tuple(english or [_chinese(number) for number in CHINESE_NUMBER.findall(plain)])
 
@@ -155,34 +194,66 @@ CLOCK: Final = re.compile(r"(?<![\d:])(?:(\d{1,2}):)?(\d{1,2}):(\d{2}(?:\.\d+)?)
 LENGTH: Final = re.compile(r"\d+(?:\.\d+)?[- ]?(?:s|second|seconds)?[- ](?:long\b|video\b|clip\b)|\d+\s*秒的视频")
 """`8-second video`: how long it is, not when something happens."""
 
+DURATION: Final = re.compile(
+    r"\b(?:last(?:s|ing|ed)?|for)(?: (?:about|around|only|just|exactly))* (?:\d+(?:\.\d+)?|one|a)[- ]?(?:s|seconds?)\b"
+    r"|\(\d+(?:\.\d+)?[- ]?(?:s|seconds?)\)|持续[^，。]*秒",
+    re.IGNORECASE,
+)
+"""`for 1 second`: how long it goes on."""
+
+ORDINALS: Final = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+ORDINAL: Final = re.compile(rf"\b(?:({'|'.join(ORDINALS)})|(\d+)(?:st|nd|rd|th))(?=[ -]second\b)", re.IGNORECASE)
+TURNS: Final = re.compile(r"\b(?:turn|becom|chang|appear|switch)|变|出现")
+CLAUSE_END: Final = re.compile(r"[,;，；]|\b(?:and|but|before|until|then)\b")
+
 
 def times_meant(text: str) -> tuple[float, ...]:
-    """The seconds that the answer names, as `5 s`, `00:05` or a range; of several sentences those of the last."""
-    return next((times for part in (*_marked(text), *reversed(_sentences(text))) if (times := _times(part))), ())
+    """The seconds that the answer names, as `5 s`, `00:05` or a range: those beside the turning, if any stand there.
+
+    Of several sentences those of the last.
+    """
+    sentences = _sentences(text)[::-1]
+    turning = [part for sentence in sentences for part in CLAUSE_END.split(sentence) if TURNS.search(part)]
+    return next((times for part in (*_marked(text), *turning, *sentences) if (times := _times(part))), ())
 
 
 def _times(text: str) -> tuple[float, ...]:
-    plain = LENGTH.sub(" ", unicodedata.normalize("NFKC", text))
+    plain = DURATION.sub(" ", LENGTH.sub(" ", ORDINAL.sub(_cardinal, unicodedata.normalize("NFKC", text))))
     if clocks := CLOCK.findall(plain):
         return tuple(3600 * int(hours or 0) + 60 * int(minutes) + float(seconds) for hours, minutes, seconds in clocks)
     return numbers_in(plain)
 
 
+def _cardinal(found: re.Match[str]) -> str:
+    return found[2] or str(1 + ORDINALS.index(found[1].lower()))
+
+
 # Colours --------------------------------------------------------------------------------------------------------------
+
+CHINESE_COLOURS: Final[Mapping[str, str]] = dict(zip("红绿蓝黄橙紫黑白", COLOURS, strict=True))
+_SIGNS: Final = f"[{''.join(CHINESE_COLOURS)}]"
+COLOUR: Final = re.compile(rf"[a-z]+|{_SIGNS}(?=色)|(?<![一-鿿]){_SIGNS}(?=[、，,。；;\s→]|$)")
+"""A Chinese sign alone is a colour only where it is a word by itself."""
+
+
+def colours_in(text: str) -> tuple[str, ...]:
+    """The colours that a text names, in English or Chinese, in its order, each time it names them."""
+    named = (CHINESE_COLOURS.get(word, word) for word in COLOUR.findall(text.lower()))
+    return tuple(colour for colour in named if colour in COLOURS)
 
 
 def colour_meant(text: str) -> str | None:
     """The colour that a text gives as its answer."""
-    return _meant(text, lambda part: set(colours_named(part)))
+    return _meant(text, lambda part: set(colours_in(part)), _COLOUR_STEPS)
 
 
 def colours_in_order(text: str) -> tuple[str, ...]:
-    """A list of colours: that of the last sentence which has one, or all of the text with one colour per line."""
-    for sentence in reversed(_sentences(text)):
-        listed = _without_repeats(colours_named(sentence))
-        if len(listed) > 1:
-            return listed
-    return _without_repeats(colours_named(text))
+    """A list of colours: the last of the sentences that name the most, or all of the text with one colour a line."""
+    listed = [_without_repeats(colours_in(sentence)) for sentence in _sentences(text)]
+    most = max((len(set(colours)) for colours in listed), default=0)
+    if most > 1:
+        return next(colours for colours in reversed(listed) if len(set(colours)) == most)
+    return _without_repeats(colours_in(text))
 
 
 def _without_repeats(colours: tuple[str, ...]) -> tuple[str, ...]:
@@ -193,15 +264,78 @@ def _without_repeats(colours: tuple[str, ...]) -> tuple[str, ...]:
 
 MARKED: Final = (re.compile(r"\\boxed\{([^}]*)\}"), re.compile(r"\*\*(.+?)\*\*"))
 SENTENCE_END: Final = re.compile(r"\n+|(?<=[.!?])\s+|(?<=[。！？])")
+STEP: Final = re.compile(r"\bstep\s*\d+|步骤\s*\d+", re.IGNORECASE)
+LIST_NUMBER: Final = re.compile(r"^\s*\d+[.)]\s+", re.MULTILINE)
+AFTERTHOUGHT: Final = re.compile(r"\n[\s*#]*(?:check|verif|proof|let's verify|验证|检验).*", re.IGNORECASE | re.DOTALL)
+"""What is put in once more to see whether it was right."""
+
+ASIDE: Final = re.compile(r"(?<!\\)\((?!or\b)[^()]*(?<!\\)\)|（[^或（）]*）", re.IGNORECASE)
+CONCLUSION: Final = re.compile(r"\b(?:so|therefore|thus|hence)\b|所以|因此", re.IGNORECASE)
+COMPARISON: Final = re.compile(
+    r"\b(?:because|since|compared|than|followed by|whereas|while|rather|not|check)\b|, as\b|因为|比", re.IGNORECASE
+)
+CHOICE: Final = re.compile(r"^\W*(?:among|of|out of|comparing|between)\b.*,", re.IGNORECASE)
+"""`Among red and blue, blue is the taller`: what there is to choose from."""
 
 
-def _meant(text: str, find: Callable[[str], set[Found]]) -> Found | None:
-    """The one thing that is found in the whole text, else in what is marked, else in the last sentence with any."""
-    for part in (text, *_marked(text)):
-        if len(found := find(part)) == 1:
-            return found.pop()
-    last = next((found for part in reversed(_sentences(text)) if (found := find(part))), set())
-    return last.pop() if len(last) == 1 else None
+def _without_asides(part: str) -> str:
+    return ASIDE.sub(" ", part)
+
+
+def _conclusion(part: str) -> str:
+    return CONCLUSION.split(part)[-1]
+
+
+def _before_comparing(part: str) -> str:
+    return COMPARISON.split(part)[0]
+
+
+def _chosen(part: str) -> str:
+    return CHOICE.sub("", part)
+
+
+def _result(part: str) -> str:
+    return part.rpartition("=")[2]
+
+
+def _stated(part: str) -> str:
+    return STATEMENT.split(part)[-1]
+
+
+_COLOUR_STEPS: Final = (_without_asides, _conclusion, _before_comparing, _chosen)
+_NUMBER_STEPS: Final = (_without_asides, _conclusion, _before_comparing, _result, _stated)
+
+
+def _meant(text: str, find: Callable[[str], set[Found]], steps: tuple[Callable[[str], str], ...]) -> Found | None:
+    """The one thing that is found in the whole text, else in what is marked, else in the last sentence with any.
+
+    A part that names more is narrowed step by step to what it concludes; an answer that comes first, alone, counts too.
+    """
+    text = AFTERTHOUGHT.sub("", "\n" + _without_numbering(text))
+    if len(found := find(text)) == 1:
+        return found.pop()
+    last = next((part for part in reversed(_sentences(text)) if find(part)), "")
+    for part in (*_marked(text), last):
+        if (one := _narrowed(part, find, steps)) is not None:
+            return one
+    first = next(iter(_sentences(text)), "")
+    found = find(first)
+    return found.pop() if len(found) == 1 and len(re.findall(r"\w+", first)) == 1 else None
+
+
+def _narrowed(part: str, find: Callable[[str], set[Found]], steps: tuple[Callable[[str], str], ...]) -> Found | None:
+    """The one thing that a part means; a step that leaves nothing is not taken."""
+    found = find(part)
+    for step in steps:
+        if len(found) > 1 and (fewer := find(step(part))):
+            part, found = step(part), fewer
+    return found.pop() if len(found) == 1 else None
+
+
+def _without_numbering(text: str) -> str:
+    """Steps and the lines of a list are numbered, and those numbers mean nothing."""
+    text = STEP.sub(" ", text)
+    return LIST_NUMBER.sub("", text) if len(LIST_NUMBER.findall(text)) > 1 else text
 
 
 def _marked(text: str) -> tuple[str, ...]:

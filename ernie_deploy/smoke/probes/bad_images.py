@@ -4,10 +4,11 @@ import base64
 
 from ernie_deploy.client import RawAnswer
 from ernie_deploy.client.answers import parse_answer
-from ernie_deploy.rehearsal.grammar import COLOUR_QUESTIONS, COLOURS, colour_named
+from ernie_deploy.rehearsal.grammar import COLOUR_QUESTIONS, COLOURS
 from ernie_deploy.smoke.base import Judgement, Probe
 from ernie_deploy.smoke.pictures import colour_field
 from ernie_deploy.smoke.probes.image import PLAIN_COLOURS
+from ernie_deploy.smoke.reading import colour_meant
 from ernie_deploy.smoke.refusing import alive, judge_refusals, shown, why_not_refused
 from ernie_deploy.smoke.target import Target
 
@@ -51,7 +52,7 @@ def why_misread(target: Target, colour: str, answer: RawAnswer) -> str | None:
     if answer.status != 200:
         return why_not_refused(answer)
     content = parse_answer(answer.text, answer.total_s).content
-    if target.profile == "contract" or colour_named(content) == colour:
+    if target.profile == "contract" or colour_meant(content) == colour:
         return None
     return f"the picture is {colour}, the answer {content[:200]!r}"
 

@@ -1,10 +1,11 @@
 """Is a picture really looked at: two pictures drawn now, of two colours that nobody could guess both."""
 
 from ernie_deploy.client import Answer, image_part
-from ernie_deploy.rehearsal.grammar import COLOUR_QUESTIONS, COLOURS, colour_named
+from ernie_deploy.rehearsal.grammar import COLOUR_QUESTIONS, COLOURS
 from ernie_deploy.smoke.base import Judgement, Probe, failed, skipped
 from ernie_deploy.smoke.pictures import colour_field
 from ernie_deploy.smoke.probes.text import why_empty
+from ernie_deploy.smoke.reading import colour_meant
 from ernie_deploy.smoke.target import Target
 
 QUESTION = COLOUR_QUESTIONS[0]
@@ -42,7 +43,7 @@ def _why_wrong(target: Target, colour: str, content: str) -> str | None:
         return None
     if target.profile == "rehearsal" and content != f"The image is {colour}.":
         return f"the picture is {colour}, the answer {content[:200]!r}"
-    return None if colour_named(content) == colour else f"the picture is {colour}, the answer {content[:200]!r}"
+    return None if colour_meant(content) == colour else f"the picture is {colour}, the answer {content[:200]!r}"
 
 
 def _proof(target: Target, answer: Answer) -> str | None:

@@ -4,11 +4,12 @@ from ernie_deploy.architecture.tokens import resized
 from ernie_deploy.client import Answer, RawAnswer, RefusedError, image_part
 from ernie_deploy.client.png import plain
 from ernie_deploy.client.refusals import is_too_long
-from ernie_deploy.rehearsal.grammar import COLOUR_QUESTIONS, COLOURS, colour_named
+from ernie_deploy.rehearsal.grammar import COLOUR_QUESTIONS, COLOURS
 from ernie_deploy.smoke.base import Judgement, Probe, failed, passed
 from ernie_deploy.smoke.probes.bad_images import ask_about, data_url
 from ernie_deploy.smoke.probes.image import PLAIN_COLOURS
 from ernie_deploy.smoke.probes.text import why_empty
+from ernie_deploy.smoke.reading import colour_meant
 from ernie_deploy.smoke.refusing import alive, judge_refusals, shown
 from ernie_deploy.smoke.target import Target
 
@@ -77,7 +78,7 @@ def why_too_many(answer: Answer) -> str | None:
 
 
 def why_misseen(target: Target, colour: str, answer: Answer) -> str | None:
-    if target.profile == "contract" or colour_named(answer.content) == colour:
+    if target.profile == "contract" or colour_meant(answer.content) == colour:
         return None
     return f"the picture is {colour}, the answer {answer.content[:200]!r}"
 

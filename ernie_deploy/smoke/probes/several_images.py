@@ -6,12 +6,13 @@ from ernie_deploy.client import Answer, RawAnswer, RefusedError, Usage, image_pa
 from ernie_deploy.client.answers import parse_answer
 from ernie_deploy.client.png import plain
 from ernie_deploy.rehearsal.grammar import COLOUR_QUESTIONS, COLOURS
-from ernie_deploy.rehearsal.sights import TWO_PICTURES_QUESTIONS, colours_named, two_pictures_reply
+from ernie_deploy.rehearsal.sights import TWO_PICTURES_QUESTIONS, two_pictures_reply
 from ernie_deploy.smoke.base import Judgement, Probe, failed, passed, skipped, unsupported
 from ernie_deploy.smoke.known_limits import why_unsupported
 from ernie_deploy.smoke.pictures import colour_field
 from ernie_deploy.smoke.probes.image import PLAIN_COLOURS
 from ernie_deploy.smoke.probes.text import why_empty
+from ernie_deploy.smoke.reading import colours_in_order
 from ernie_deploy.smoke.refusing import alive, judge_refusals, said
 from ernie_deploy.smoke.target import Target
 
@@ -65,8 +66,11 @@ def why_wrong(target: Target, pair: tuple[str, str], content: str) -> str | None
     if target.profile == "rehearsal":
         expected = two_pictures_reply(*pair).answer
         return None if content == expected else f"expected {expected!r}, got {content[:200]!r}"
-    named = tuple(dict.fromkeys(colours_named(content)))
-    return None if named == pair else f"the pictures are {' and '.join(pair)}, the answer {content[:200]!r}"
+    return (
+        None
+        if colours_in_order(content) == pair
+        else f"the pictures are {' and '.join(pair)}, the answer {content[:200]!r}"
+    )
 
 
 def judge_cost(two: Answer, one: Answer) -> Judgement:

@@ -4,11 +4,12 @@ from ernie_deploy.client import Answer, RawAnswer, RefusedError, refusal, server
 from ernie_deploy.client.png import plain
 from ernie_deploy.rehearsal.grammar import COLOURS
 from ernie_deploy.rehearsal.scenes import VIDEO_SECONDS, some_sequence, video
-from ernie_deploy.rehearsal.sights import COLOUR_ORDER_QUESTIONS, colours_named
+from ernie_deploy.rehearsal.sights import COLOUR_ORDER_QUESTIONS
 from ernie_deploy.smoke.base import Judgement, Probe, failed, passed, skipped, unsupported
 from ernie_deploy.smoke.known_limits import why_unsupported
 from ernie_deploy.smoke.probes.image import PLAIN_COLOURS
 from ernie_deploy.smoke.probes.text import why_empty
+from ernie_deploy.smoke.reading import colours_in_order
 from ernie_deploy.smoke.refusing import alive, judge_refusals, said
 from ernie_deploy.smoke.target import Target
 from ernie_deploy.smoke.videos import about, judge_refusal, part_of
@@ -91,7 +92,7 @@ def _judge_refused(target: Target, both: RawAnswer) -> Judgement:
 
 
 def why_mixed_up(pair: list[str], answer: Answer) -> str | None:
-    if list(dict.fromkeys(colours_named(answer.content))) == pair:
+    if list(colours_in_order(answer.content)) == pair:
         return None
     return f"the videos are {' and '.join(pair)}, the answer is {answer.content[:200]!r}"
 
