@@ -62,6 +62,13 @@ def test_an_error_in_a_probe_is_a_fail_and_the_others_still_run() -> None:
     assert good.verdict == "pass"
 
 
+def test_an_engine_is_asked_for_the_likeliest_token_in_its_own_words() -> None:
+    assert "top_p" not in target().request("hello")
+    fastdeploy = msgspec.structs.replace(target(), engine="fastdeploy")
+    assert (fastdeploy.request("hello")["temperature"], fastdeploy.request("hello")["top_p"]) == (0, 0)
+    assert fastdeploy.request("hello", top_p=7)["top_p"] == 7
+
+
 def test_a_bug_in_a_probe_is_not_a_verdict() -> None:
     def is_buggy(_target: Target) -> Judgement:
         raise ZeroDivisionError
