@@ -32,6 +32,13 @@ def test_a_stop_sequence_in_the_answer_or_in_the_thought_fails() -> None:
     assert judge_stopped("model", "architecture", FREE, answer("", reasoning="an architecture")).verdict == "fail"
 
 
+def test_a_stop_sequence_that_still_ends_the_answer_is_excused_where_that_is_known() -> None:
+    kept = answer("I am a tiny rehearsal model with the architecture")
+    assert judge_stopped("rehearsal", "architecture", FREE, kept, engine="fastdeploy").verdict == "unsupported"
+    assert judge_stopped("rehearsal", "architecture", FREE, kept, engine="vllm").verdict == "fail"
+    assert judge_stopped("rehearsal", "architecture", FREE, FREE, engine="fastdeploy").verdict == "fail"
+
+
 def test_a_stop_sequence_that_is_refused_fails_unless_that_is_known() -> None:
     assert judge_refused("transformers", RefusedError(500, "HTTP 500")).verdict == "unsupported"
     assert judge_refused("transformers", RefusedError(400, "HTTP 400")).verdict == "fail"

@@ -75,6 +75,7 @@ SHOWN_BY: dict[str, dict[str, Any]] = {
     "reasoning-unbounded": body(HELLO, reasoning_max_tokens=2),
     "ignores-max-tokens": body(HELLO, max_tokens=5),
     "ignores-stop": body(HELLO, stop=["rehearsal"]),
+    "ignores-stop-streamed": body(HELLO, stop=["rehearsal"], stream=True),
     "garbled": body(HELLO),
     "malformed-tool-json": ZOOM,
     "wrong-box": body(user(grammar.GROUND_QUESTIONS[0], SQUARES)),

@@ -81,5 +81,6 @@ LAPSES: Mapping[str, Callable[[ChatRequest], ChatRequest]] = {
     "reasoning-unbounded": lambda request: request._replace(reasoning_max_tokens=request.max_tokens),
     "ignores-max-tokens": lambda request: request._replace(max_tokens=1 << 20),
     "ignores-stop": lambda request: request._replace(stops=()),
+    "ignores-stop-streamed": lambda request: request._replace(stops=() if request.stream else request.stops),
 }
 """By the name of the fault."""

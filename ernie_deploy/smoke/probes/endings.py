@@ -2,6 +2,8 @@
 
 import re
 
+import msgspec
+
 from ernie_deploy.client import Answer, RefusedError
 from ernie_deploy.rehearsal.grammar import TEXT_QA
 from ernie_deploy.smoke.base import Judgement, Probe, failed, passed, skipped, unsupported
@@ -24,10 +26,15 @@ def judge_stop(target: Target) -> Judgement:
     if stop is None:
         return skipped(f"the answer has no word to stop at: {free.content[:100]!r}")
     try:
-        stopped = target.chat(QUESTION.prompt, stop=[stop])
+        answers = {"plain": target.chat(QUESTION.prompt, stop=[stop])}
+        answers["streamed"] = target.stream(QUESTION.prompt, stop=[stop])
     except RefusedError as error:
         return judge_refused(target.engine, error)
-    return judge_stopped(target.profile, stop, free, stopped)
+    for way, stopped in answers.items():
+        found = judge_stopped(target.profile, stop, free, stopped, engine=target.engine)
+        if found.verdict != "pass":
+            return msgspec.structs.replace(found, message=f"{way}: {found.message}")
+    return found
 
 
 def stop_word(free: Answer) -> str | None:
@@ -44,8 +51,11 @@ def judge_refused(engine: str, error: RefusedError) -> Judgement:
     return unsupported(error.message, known) if known else failed(error.message, hint=error.hint)
 
 
-def judge_stopped(profile: Profile, stop: str, free: Answer, stopped: Answer) -> Judgement:
+def judge_stopped(profile: Profile, stop: str, free: Answer, stopped: Answer, *, engine: str = "unknown") -> Judgement:
     text = stopped.reasoning + stopped.content
+    known = why_unsupported(engine, "stop-sequence-stays")
+    if known and text.endswith(stop) and text.count(stop) == 1 and stopped.finish_reason == "stop":
+        return unsupported(f"the answer ended at {stop!r}, which still stands in it", known)
     if stop in text:
         return failed(f"the stop sequence {stop!r} is in the answer: {stopped.content[:200]!r}")
     if stopped.finish_reason != "stop":
