@@ -8,7 +8,7 @@ import pytest
 
 from ernie_deploy.client import Answer, Client, Delta, Endpoint, RawAnswer, RefusedError, Usage
 from ernie_deploy.errors import VerifyError
-from ernie_deploy.smoke.probes import counting, repeatable, stream_order, stream_start
+from ernie_deploy.smoke.probes import counting, repeatable, stream_order, stream_start, streaming
 from ernie_deploy.smoke.probes.counting import Counted
 from ernie_deploy.smoke.target import Target
 
@@ -57,8 +57,18 @@ def test_the_same_question_gets_the_same_answer() -> None:
     assert repeatable.judge_answers("rehearsal", [four, answer("5")]).verdict == "fail"
     assert repeatable.judge_answers("rehearsal", [four, answer("4", "another thought")]).verdict == "fail"
     assert repeatable.judge_answers("model", [four, answer("4\n", "another thought")]).verdict == "pass"
+    assert repeatable.judge_answers("model", [four, answer("**4**"), answer("2 + 2 = 4")]).verdict == "pass"
+    assert repeatable.judge_answers("model", [four, answer("5")]).verdict == "fail"
+    assert repeatable.judge_answers("model", [four, answer("Hm.")]).verdict == "fail"
     assert repeatable.judge_answers("contract", [four, answer("5")]).verdict == "skip"
     assert repeatable.judge_answers("contract", [four, answer("")]).verdict == "fail"
+
+
+def test_a_stream_that_says_the_same_once_loses_nothing_and_one_that_never_does_loses_something() -> None:
+    paris, bold, lossy = answer("Paris."), answer("**Paris**"), answer("Par.")
+    assert streaming.why_never_same([(paris, bold), (bold, bold)]) is None
+    assert streaming.why_never_same([(bold, paris), (paris, bold)]) is None
+    assert "streamed 'Par.'" in str(streaming.why_never_same([(lossy, paris), (lossy, bold)]))
 
 
 # The order of events --------------------------------------------------------------------------------------------------

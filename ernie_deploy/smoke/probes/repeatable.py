@@ -4,6 +4,7 @@ from ernie_deploy.client import Answer
 from ernie_deploy.rehearsal.grammar import TEXT_QA
 from ernie_deploy.smoke.base import Judgement, Probe, failed, passed, skipped
 from ernie_deploy.smoke.probes.text import ADDITION, why_empty
+from ernie_deploy.smoke.reading import number_meant
 from ernie_deploy.smoke.target import Profile, Target
 
 TIMES = 3
@@ -15,13 +16,14 @@ def judge(target: Target) -> Judgement:
 
 
 def judge_answers(profile: Profile, answers: list[Answer]) -> Judgement:
-    """The real model's long thoughts may part ways by rounding, its answer may not."""
+    """The real model's long thoughts may part ways by rounding, and the words with them, but not what is said."""
     if why := next((why for answer in answers if (why := why_empty(answer))), None):
         return failed(why)
     contents = {answer.content.strip() for answer in answers}
     if profile == "contract":
         return skipped("the contract profile does not ask what the words are, so not whether they are the same")
-    if len(contents) > 1:
+    said = {number_meant(content) for content in contents} if profile == "model" else contents
+    if len(said) > 1:
         return failed(f"{len(answers)} times the same question at temperature 0: {sorted(contents)}"[:400])
     if profile == "rehearsal" and len({answer.reasoning for answer in answers}) > 1:
         return failed("the same question at temperature 0 got the same answer after different thoughts")
