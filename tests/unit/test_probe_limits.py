@@ -28,6 +28,7 @@ def test_the_secret_word_must_be_the_right_one() -> None:
     assert remembering.why_wrong("model", "apple", answer("It is **Apple**.")) is None
     assert remembering.why_wrong("model", "apple", answer("I cannot tell.")) is not None
     assert remembering.why_wrong("model", "apple", answer("")) is not None
+    assert remembering.why_wrong("model", "apple", answer("It may be apple, river or candle.")) is not None
 
 
 def test_what_costs_no_tokens_was_not_read() -> None:

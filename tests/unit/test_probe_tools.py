@@ -109,6 +109,7 @@ def test_two_calls_are_two_in_their_order_with_ids_of_their_own(profile: Profile
         ("rehearsal", answer(content="The search found river."), False),
         ("model", answer(content="It found **Pepper**."), True),
         ("model", answer(content="It found nothing."), False),
+        ("model", answer(content="It could be pepper, silver or apple."), False),
         ("model", answer(zoom()), False),
         ("contract", answer(content="Well."), True),
         ("contract", answer(), False),

@@ -11,6 +11,7 @@ from ernie_deploy.rehearsal.talk import (
     secret_reply,
     secret_sentence,
     secret_told,
+    word_named,
 )
 from ernie_deploy.smoke.base import Judgement, Probe, failed, passed, skipped
 from ernie_deploy.smoke.probes.text import why_empty
@@ -91,7 +92,7 @@ def why_wrong(profile: Profile, word: str, answer: Answer) -> str | None:
     expected = secret_reply(word).answer
     if profile == "rehearsal":
         return None if answer.content == expected else f"expected {expected!r}, got {answer.content[:200]!r}"
-    return None if word in answer.content.lower() else f"the answer does not name it: {answer.content[:200]!r}"
+    return None if word_named(answer.content) == word else f"the answer does not name it: {answer.content[:200]!r}"
 
 
 def why_cut(words: int, prompt_tokens: int | None) -> str | None:

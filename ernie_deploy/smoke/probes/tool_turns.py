@@ -13,6 +13,7 @@ from ernie_deploy.rehearsal.talk import (
     WORDS,
     search_reply,
     search_result,
+    word_named,
 )
 from ernie_deploy.smoke.base import Judgement, Probe, failed, passed, skipped
 from ernie_deploy.smoke.known_limits import why_unsupported
@@ -61,7 +62,7 @@ def why_unused(target: Target, word: str, answer: Answer) -> str | None:
     if target.profile == "rehearsal":
         expected = search_reply(word).answer
         return None if answer.content == expected else f"expected {expected!r}, got {answer.content[:200]!r}"
-    if target.profile == "model" and word not in answer.content.lower():
+    if target.profile == "model" and word_named(answer.content) != word:
         return f"the tool found {word!r}, the answer {answer.content[:200]!r}"
     return None
 
