@@ -312,8 +312,9 @@ def _meant(text: str, find: Callable[[str], set[Found]], steps: tuple[Callable[[
     A part that names more is narrowed step by step to what it concludes; an answer that comes first, alone, counts too.
     """
     text = AFTERTHOUGHT.sub("", "\n" + _without_numbering(text))
-    if len(found := find(text)) == 1:
-        return found.pop()
+    for whole in (text, _without_asides(text)):
+        if len(found := find(whole)) == 1:
+            return found.pop()
     last = next((part for part in reversed(_sentences(text)) if find(part)), "")
     for part in (*_marked(text), last):
         if (one := _narrowed(part, find, steps)) is not None:

@@ -86,6 +86,7 @@ def test_the_small_print_must_be_read_and_a_call_must_be_about_a_picture_that_wa
     assert why_misread("rehearsal", 7, said("The number is 7.")) is None
     assert why_misread("rehearsal", 7, said("The number is 1."))
     assert why_misread("model", 42, said("It says 42")) is None
+    assert why_misread("model", 42, said("The panel says **4 2**.")) is None
     assert why_misread("model", 42, said("It says 4"))
     assert why_misread("contract", 7, said("whatever")) is None
     assert [picture_meant(search(arguments={"img_idx": index}), 2) for index in (0, 1, 2, 1.0, "0", -1)] == [

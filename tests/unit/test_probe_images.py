@@ -220,9 +220,11 @@ def test_digits_are_judged_by_the_thought_that_lists_them() -> None:
     assert image_digit.why_misread((4, 3), answer("", "The numbers are 3 and 4.")) is not None
 
 
-def test_the_last_number_of_an_answer_is_the_one_that_counts() -> None:
+def test_the_number_that_is_drawn_must_be_the_one_that_is_meant() -> None:
     assert image_digit.why_another(301, "301") is None
     assert image_digit.why_another(301, "There are 3 digits. The number is 301.") is None
+    assert image_digit.why_another(301, "**3 0 1**") is None
+    assert image_digit.why_another(301, "The number in the picture is 301. (It stands at the top, in row 1.)") is None
     assert image_digit.why_another(301, "301 or perhaps 307") is not None
     assert image_digit.why_another(301, "I see no number.") is not None
 

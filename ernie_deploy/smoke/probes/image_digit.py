@@ -3,10 +3,12 @@
 import random
 
 from ernie_deploy.client import Answer, image_part
-from ernie_deploy.rehearsal.scenes import BLACK, CELL, PAPER, Canvas, sum_picture
-from ernie_deploy.rehearsal.sights import SUM_QUESTIONS, numbers_named, sum_reply
+from ernie_deploy.rehearsal.scenes import BLACK, CELL, PAPER, Canvas, Picture, sum_picture
+from ernie_deploy.rehearsal.sights import SUM_QUESTIONS, sum_reply
 from ernie_deploy.smoke.base import Judgement, Probe, failed, passed, skipped
+from ernie_deploy.smoke.looking import about
 from ernie_deploy.smoke.probes.text import why_empty
+from ernie_deploy.smoke.reading import digits_meant
 from ernie_deploy.smoke.target import Target
 
 QUESTION = "Which number is written in the picture? Answer with the number only."
@@ -38,26 +40,23 @@ def why_misread(pair: tuple[int, int], answer: Answer) -> str | None:
 
 def _judge_model(target: Target) -> Judgement:
     number = target.rng.randint(100, 999)
-    picture = number_picture(number, target.rng)
-    answer = target.chat([image_part(picture), {"type": "text", "text": QUESTION}])
+    answer = target.chat(about(target, number_picture(number, target.rng), QUESTION))
     why = why_empty(answer) or why_another(number, answer.content)
     return failed(why) if why else passed(f"{number} was read")
 
 
-def number_picture(number: int, rng: random.Random) -> bytes:
-    """A PNG with the number somewhere on a pale ground, one digit beside the other."""
+def number_picture(number: int, rng: random.Random) -> Picture:
+    """The number somewhere on a pale ground, one digit beside the other."""
     digits = str(number)
     canvas = Canvas(12 * CELL, 12 * CELL, PAPER)
     column, row = rng.randint(1, 11 - len(digits)), rng.randint(1, 10)
     for offset, digit in enumerate(digits):
         canvas.write(digit, column + offset, row, BLACK)
-    return canvas.picture().png()
+    return canvas.picture()
 
 
 def why_another(number: int, content: str) -> str | None:
-    """Thinking aloud may name more; the last number is the answer."""
-    named = numbers_named(content.replace(",", "").rstrip(". "))
-    if named and named[-1] == number:
+    if digits_meant(content) == number:
         return None
     return f"the picture says {number}, the answer {content[:200]!r}"
 

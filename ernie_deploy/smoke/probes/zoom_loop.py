@@ -24,15 +24,15 @@ from ernie_deploy.smoke.looking import why_other
 from ernie_deploy.smoke.probes.several_images import limit_named, why_not_two
 from ernie_deploy.smoke.probes.text import why_empty
 from ernie_deploy.smoke.probes.tool_call import judge_no_call
-from ernie_deploy.smoke.reading import Sides, number_meant
+from ernie_deploy.smoke.reading import Sides, digits_meant
 from ernie_deploy.smoke.target import Profile, Target
 
 MOST_ROUNDS = 3
 """Of calls. The rehearsal model needs one; a thinking model may look at its crop again."""
 
 LARGE_SIDE = 48 * CELL
-LEAST_CROP = 448
-"""Pixels: what is cut out for the real model is enlarged until it is as wide as that."""
+LEAST_CROP = 1024
+"""Pixels: what is cut out for the real model is enlarged until it is as wide as that, so that a quarter is too."""
 
 
 class SmallPrint(NamedTuple):
@@ -146,7 +146,7 @@ def in_words(calls: int) -> str:
 def why_misread(profile: Profile, number: int, answer: Answer) -> str | None:
     if profile == "rehearsal":
         return why_other(answer, small_print_reply(number).answer)
-    if profile == "model" and number_meant(answer.content) != number:
+    if profile == "model" and digits_meant(answer.content) != number:
         return f"the panel says {number}, the answer {answer.content[:200]!r}"
     return None
 
