@@ -1,21 +1,26 @@
 """What the probes of the six abilities call right, and what wrong."""
 
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import pytest
 
-from ernie_deploy.client import Answer, RawAnswer, RefusedError, ToolCall
+from ernie_deploy.client import Answer, Client, Endpoint, RawAnswer, RefusedError, ToolCall
 from ernie_deploy.client.answers import Usage
-from ernie_deploy.rehearsal.grammar import ground_reply
+from ernie_deploy.client.wire import Chunk, Reply, Sent
+from ernie_deploy.rehearsal.grammar import QUADRANTS, ground_reply, square_box
 from ernie_deploy.rehearsal.scenes import flash
 from ernie_deploy.smoke.formula import Equation
 from ernie_deploy.smoke.looking import judge_counted
 from ernie_deploy.smoke.probes.charts import why_not_tallest, why_not_value
-from ernie_deploy.smoke.probes.grounding import Square, judged
+from ernie_deploy.smoke.probes.grounding import SCALE, Square, judged
 from ernie_deploy.smoke.probes.image_search import why_untold, why_wrong_call
 from ernie_deploy.smoke.probes.stem import why_unsolved, why_wrong_sum
 from ernie_deploy.smoke.probes.video_limits import BROKEN_VIDEO, PICTURE, judge_cost, limit_judged, why_mixed_up
 from ernie_deploy.smoke.probes.videos import why_other_order, why_other_time
 from ernie_deploy.smoke.probes.zoom_loop import picture_meant, why_misread
-from ernie_deploy.smoke.target import Profile
+from ernie_deploy.smoke.target import Profile, Target
 from ernie_deploy.smoke.videos import judge_refusal
 
 BARS = {"red": 3, "blue": 7, "green": 2}
@@ -74,6 +79,30 @@ def test_a_sum_and_an_equation_must_be_right() -> None:
 def test_a_box_must_be_where_the_square_is(profile: Profile, content: str, verdict: str, words: str) -> None:
     found = judged(profile, SQUARE, said(content), 0)
     assert (found.verdict, words in found.message) == (verdict, True), found.message
+
+
+class Constant:
+    """A wire that gives every question the same answer."""
+
+    def __init__(self, content: str) -> None:
+        self._body = json.dumps({"choices": [{"message": {"content": content}, "finish_reason": "stop"}]}).encode()
+
+    @contextmanager
+    def open(self, sent: Sent) -> Iterator[Reply]:
+        yield Reply(200, {}, sent.path, iter([Chunk(0.1, self._body), Chunk(0.1, b"")]))
+
+    def observe(self, _label: str, _name: str, look: Callable[[], object]) -> object:
+        return look()
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("quadrant", QUADRANTS)
+def test_no_box_is_right_in_both_pictures_of_the_scale(quadrant: str) -> None:
+    wire = Constant(json.dumps({"bbox_2d": square_box(quadrant)}))
+    asked = Target(Client(Endpoint("http://127.0.0.1:9", "any"), wire=wire), "unknown", "model")
+    assert SCALE.judge(asked).verdict == "fail"
 
 
 def test_the_report_gets_the_drawn_box_and_the_answered_one() -> None:

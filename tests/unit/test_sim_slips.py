@@ -25,6 +25,7 @@ RNG = random.Random(1)
 TOOLS = [grammar.ZOOM_TOOL]
 RED, BLUE = (image_part(scenes.colour_field(colour, RNG).png()) for colour in ("red", "blue"))
 SQUARES = image_part(scenes.squares({"top left": "red", "bottom right": "blue"}, RNG).png())
+CORNER = image_part(scenes.squares({"top right": "red"}, RNG).png())
 CHART = image_part(scenes.bar_chart({"red": 3, "blue": 7, "green": 2}, RNG).png())
 SUM = image_part(scenes.sum_picture(3, 4, RNG).png())
 PRINT = scenes.small_print(7, "top left", "blue", RNG)
@@ -81,6 +82,7 @@ SHOWN_BY: dict[str, dict[str, Any]] = {
     "wrong-box": body(user(grammar.GROUND_QUESTIONS[0], SQUARES)),
     "wrong-square": body(user(sights.named_square_questions("blue")[0], SQUARES)),
     "pixel-boxes": body(user(grammar.GROUND_QUESTIONS[0], SQUARES)),
+    "swapped-sides": body(user(grammar.GROUND_QUESTIONS[0], CORNER)),
     "broken-box": body(user(grammar.GROUND_QUESTIONS[0], SQUARES)),
     "zooms-elsewhere": ZOOM,
     "sum-wrong": body(user(sights.SUM_QUESTIONS[0], SUM)),

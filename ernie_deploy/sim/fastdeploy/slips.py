@@ -26,6 +26,11 @@ def _mirrored(raw: str) -> str:
     return BOX.sub(lambda box: f"[{1000 - int(box[3])}, {box[2]}, {1000 - int(box[1])}, {box[4]}]", raw)
 
 
+def _rows_first(raw: str) -> str:
+    """Boxes with y before x."""
+    return BOX.sub(lambda box: f"[{box[2]}, {box[1]}, {box[4]}, {box[3]}]", raw)
+
+
 def _in_pixels(raw: str, request: ChatRequest) -> str:
     picture = request.pictures[0]
 
@@ -93,6 +98,7 @@ SLIPS: Mapping[str, Callable[[str, ChatRequest], str]] = {
     "wrong-box": lambda raw, _: raw if CALL in raw else _mirrored(raw),
     "wrong-square": _other_square,
     "pixel-boxes": lambda raw, request: raw if CALL in raw or not request.pictures else _in_pixels(raw, request),
+    "swapped-sides": lambda raw, _: raw if CALL in raw else _rows_first(raw),
     "broken-box": lambda raw, _: raw if CALL in raw else raw.replace('], "label"', ', "label"'),
     "zooms-elsewhere": lambda raw, _: _mirrored(raw) if CALL in raw else raw,
     "sum-wrong": _one_more(r"The sum is (\d+)"),
