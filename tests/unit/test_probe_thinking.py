@@ -1,8 +1,12 @@
 """What an answer must be like for the probes of thinking."""
 
+import pytest
+
 from ernie_deploy.client import Answer, Usage
 from ernie_deploy.smoke.base import failed
+from ernie_deploy.smoke.probes.reasoning import judge_one
 from ernie_deploy.smoke.probes.thinking import QUESTION, judge_bound, judge_hungry, judge_silent, of_both
+from ernie_deploy.smoke.target import Profile
 
 
 def answer(reasoning: str, content: str, finish: str = "stop", tokens: int | None = None) -> Answer:
@@ -11,6 +15,15 @@ def answer(reasoning: str, content: str, finish: str = "stop", tokens: int | Non
 
 FREE = answer(QUESTION.thought, QUESTION.answer)
 FREE_OF_THOUGHT = answer("", QUESTION.answer)
+
+
+@pytest.mark.parametrize("profile", ["contract", "model"])
+@pytest.mark.parametrize("token", ["<|end_of_sentence|>", "</s>", "<|im_end|>", "<response>", "<mask:1>", "<｜end｜>"])
+def test_a_special_token_in_the_text_fails_and_is_named(profile: Profile, token: str) -> None:
+    found = judge_one(profile, answer("A thought.", f"Paris.{token} It is."))
+    assert (found.verdict, found.message) == ("fail", f"the special token {token} is in the text")
+    fine = answer("A thought.", "Paris, where 1 < 2 and <b>bold</b> letters are fine.")
+    assert judge_one(profile, fine).verdict == "pass"
 
 
 def test_a_thought_within_its_budget_and_an_answer_after_it_pass() -> None:

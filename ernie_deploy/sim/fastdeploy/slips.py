@@ -11,6 +11,7 @@ GARBLED = f"Lorem ipsum dolor.{AFTER_A_THOUGHT}Consectetur adipiscing elit sed."
 BOX = re.compile(r"\[(\d+), (\d+), (\d+), (\d+)\]")
 CALL = "<tool_call>"
 END_OF_CALL = "</tool_call>"
+END_OF_SENTENCE = "<|end_of_sentence|>"
 
 
 def misspoken(raw: str, request: ChatRequest, faults: Collection[str]) -> str:
@@ -111,6 +112,7 @@ SLIPS: Mapping[str, Callable[[str, ChatRequest], str]] = {
     "calls-unasked-tools": _unasked_call,
     "chatty-call": lambda raw, _: raw.replace(CALL, f"Let me look. {CALL}", 1),
     "thought-lost": _without_thought,
+    "special-tokens": lambda raw, _: f"{raw}{END_OF_SENTENCE}",
     "mojibake": _as_latin,
     "escapes-unicode": _as_escapes,
 }
