@@ -27,6 +27,14 @@ def test_counts_add_up_and_a_longer_prompt_costs_more() -> None:
     assert counting.judge_both("the answer has no usage", short).message == "the answer has no usage"
 
 
+def test_what_came_must_have_been_counted_thought_and_all() -> None:
+    def counted(tokens: int | None) -> Answer:
+        return Answer("Two plus two is four.", "4", (), "stop", Usage(completion_tokens=tokens), 0.1)
+
+    assert [counting.why_too_few(counted(tokens)) for tokens in (6, 9, None)] == [None] * 3
+    assert "6 words came" in str(counting.why_too_few(counted(1)))
+
+
 def test_a_stream_counts_as_the_plain_answer_does() -> None:
     plain = Counted(18, 10, 28)
     assert counting.judge_same(plain, plain, all_of_it=True).verdict == "pass"

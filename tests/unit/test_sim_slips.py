@@ -182,6 +182,7 @@ def test_what_is_right_is_refused_by_a_fault(fault: str, asked: dict[str, Any], 
 @pytest.mark.parametrize(
     ("fault", "is_stream"),
     [("usage-missing", False), ("usage-zero", False), ("usage-flat", False), ("usage-sum-wrong", False),
+     ("usage-without-thought", False),
      ("no-usage-chunk", True), ("stream-usage-differs", True), ("blind", False)],
 )  # fmt: skip
 def test_a_fault_of_counting_changes_the_usage(fault: str, is_stream: bool) -> None:

@@ -16,6 +16,9 @@ def miscounted(counted: Json, faults: Collection[str], *, is_stream: bool) -> Js
         counted = {**counted, "prompt_tokens": 10, "total_tokens": 10 + counted["completion_tokens"]}
     if "usage-sum-wrong" in faults:
         counted = {**counted, "total_tokens": counted["total_tokens"] + 1}
+    if "usage-without-thought" in faults:
+        generated = counted["completion_tokens"] - counted["completion_tokens_details"]["reasoning_tokens"]
+        counted = {**counted, "completion_tokens": generated, "total_tokens": counted["prompt_tokens"] + generated}
     if is_stream and "stream-usage-differs" in faults:
         counted = {**counted, "completion_tokens": 1, "total_tokens": counted["prompt_tokens"] + 1}
     for fault, kind in (("blind", "image"), ("video-blind", "video")):

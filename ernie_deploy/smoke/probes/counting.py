@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ernie_deploy.client import RawAnswer
+from ernie_deploy.client import Answer, RawAnswer
+from ernie_deploy.client.answers import parse_answer
 from ernie_deploy.rehearsal.grammar import FALLBACK_WORDS
 from ernie_deploy.smoke.base import Judgement, Probe, failed, passed
 from ernie_deploy.smoke.probes.text import ADDITION
@@ -28,7 +29,18 @@ class Counted(msgspec.Struct, frozen=True):
 def judge_usage(target: Target) -> Judgement:
     longer = f"{ADDITION.prompt} {' '.join(target.rng.choices(FALLBACK_WORDS, k=MORE_WORDS))}"
     short, long = (_asked(target, prompt) for prompt in (ADDITION.prompt, longer))
-    return judge_both(usage_of(short.json()), usage_of(long.json()))
+    found = judge_both(usage_of(short.json()), usage_of(long.json()))
+    if found.verdict == "pass" and (why := why_too_few(parse_answer(short.text, short.total_s))):
+        return failed(why, hint="clients bill and trim by these numbers")
+    return found
+
+
+def why_too_few(answer: Answer) -> str | None:
+    """The reason why not all that came can have been counted: a token is no more than a word."""
+    words, told = len(f"{answer.reasoning} {answer.content}".split()), answer.usage.completion_tokens
+    if told is None or told >= words:
+        return None
+    return f"{words} words came, thought and answer, and the usage counts {told} completion tokens"
 
 
 def judge_both(short: Counted | str, long: Counted | str) -> Judgement:
