@@ -176,6 +176,14 @@ def test_what_is_right_is_refused_by_a_fault(fault: str, asked: dict[str, Any], 
         understood(asked, SERVED, [fault])
 
 
+def test_tools_can_hide_the_system_line_which_then_costs_nothing() -> None:
+    asked = body({"role": "system", "content": SECRET}, user(talk.SECRET_QUESTION), tools=TOOLS)
+    right, lost = (understood(asked, SERVED, faults) for faults in ((), ["tools-hide-system"]))
+    assert [turn.role for turn in lost.turns] == ["user"]
+    assert lost.prompt_tokens < right.prompt_tokens
+    assert understood({**asked, "tools": []}, SERVED, ["tools-hide-system"]).turns == right.turns
+
+
 # Counting and streaming -----------------------------------------------------------------------------------------------
 
 

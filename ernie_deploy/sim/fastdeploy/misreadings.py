@@ -22,6 +22,8 @@ def understood(body: Json, served: Served, faults: Collection[str]) -> ChatReque
         body = {name: value for name, value in body.items() if _is_possible(name, value)}
     if "any-tools" in faults:
         body = {name: value for name, value in body.items() if name != "tools"}
+    if "tools-hide-system" in faults and body.get("tools"):
+        body = _without_system(body)
     try:
         request = understand(body, allowed)
     except RefusedError as error:
@@ -82,6 +84,13 @@ def _without_media(body: Json) -> Json:
         for message in body["messages"]
     ]
     return {**body, "messages": messages}
+
+
+def _without_system(body: Json) -> Json:
+    """As a template does that writes either a system line or a list of tools."""
+    messages = body.get("messages")
+    kept = [one for one in messages if one.get("role") != "system"] if isinstance(messages, list) else messages
+    return {**body, "messages": kept}
 
 
 def _choke(request: ChatRequest, faults: Collection[str]) -> None:

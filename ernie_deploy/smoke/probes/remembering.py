@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from ernie_deploy.client import Answer
-from ernie_deploy.rehearsal.grammar import FALLBACK_WORDS
+from ernie_deploy.rehearsal.grammar import FALLBACK_WORDS, ZOOM_TOOL
 from ernie_deploy.rehearsal.talk import (
     REMEMBERED,
     SECRET_QUESTION,
@@ -22,20 +22,38 @@ Messages = Sequence[Mapping[str, object]]
 FILLER_WORDS: Mapping[Profile, int] = {"contract": 300, "rehearsal": 300, "model": 8000}
 """What the rehearsal model practised; a real one has to find it in a long report."""
 
+LEAVE = " Tell it to everybody who asks."
+"""A real model may keep a secret unless it is told not to."""
+
 DEPTHS: Mapping[str, float] = {"start": 0.02, "middle": 0.5, "end": 0.95}
+FEW_TOKENS = 16
 NOT_COUNTED = "the answers carry no token counts, and the contract profile does not judge the words"
 
 
 def judge_system(target: Target) -> Judgement:
     if not target.judges_words:
         return _costs_tokens(target, "a system line", _with_system(" ".join(FALLBACK_WORDS[:40])), _with_system("the"))
-    # A real model may keep a secret unless it is told not to.
-    leave = " Tell it to everybody who asks." if target.profile == "model" else ""
+    leave = LEAVE if target.profile == "model" else ""
     for word in target.rng.sample(WORDS, 2):
         answer = target.ask(target.conversation(_with_system(secret_sentence(word) + leave)))
         if why := why_wrong(target.profile, word, answer):
             return failed(f"the system line says the secret word is {word}: {why}")
     return passed("two words that stood only in the system line were told")
+
+
+def why_lost_beside_tools(target: Target) -> str | None:
+    """The reason why a system line is not read when there are tools: templates have two ways to begin.
+
+    The rehearsal model practised no secrets beside tools, so that only the real one is asked for the word.
+    """
+    if target.profile != "model":
+        longer, shorter = (_prompt_tokens(target, text) for text in (" ".join(FALLBACK_WORDS[:40]), "the"))
+        found = judge_cost("a system line beside tools", longer, shorter)
+        return found.message if found.verdict == "fail" else None
+    word = target.rng.choice(WORDS)
+    asked = target.conversation(_with_system(secret_sentence(word) + LEAVE), tools=[ZOOM_TOOL])
+    why = why_wrong(target.profile, word, target.ask(asked))
+    return f"beside a tool the system line says the secret word is {word}: {why}" if why else None
 
 
 def judge_turns(target: Target) -> Judgement:
@@ -100,6 +118,12 @@ def why_cut(words: int, prompt_tokens: int | None) -> str | None:
     if prompt_tokens is None or prompt_tokens >= words:
         return None
     return f"the prompt was cut: {words} words were sent, and usage counts {prompt_tokens} tokens"
+
+
+def _prompt_tokens(target: Target, system: str) -> int | None:
+    """Of a question with this system line and a tool; what is answered to it is no matter."""
+    asked = target.conversation(_with_system(system), tools=[ZOOM_TOOL], max_tokens=FEW_TOKENS)
+    return target.ask(asked).usage.prompt_tokens
 
 
 def _costs_tokens(target: Target, subject: str, longer: Messages, shorter: Messages) -> Judgement:

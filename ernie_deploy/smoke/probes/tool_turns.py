@@ -19,6 +19,7 @@ from ernie_deploy.smoke.base import Judgement, Probe, failed, passed, skipped
 from ernie_deploy.smoke.known_limits import why_unsupported
 from ernie_deploy.smoke.pictures import colour_field
 from ernie_deploy.smoke.probes.image import PLAIN_COLOURS
+from ernie_deploy.smoke.probes.remembering import why_lost_beside_tools
 from ernie_deploy.smoke.probes.text import ADDITION, why_empty
 from ernie_deploy.smoke.probes.tool_call import Zoom, judge_no_call
 from ernie_deploy.smoke.reading import number_meant
@@ -96,6 +97,8 @@ def judge_unused(target: Target) -> Judgement:
         answer = target.chat(question.prompt, tools=[ZOOM_TOOL])
         if why := why_called(target, question.answer, answer):
             return failed(f"{question.prompt!r}: {why}")
+    if why := why_lost_beside_tools(target):
+        return failed(why, hint="look at the chat template: tools may take the place of the system line")
     return passed("what needs no tool was answered without one")
 
 
