@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 
 from ernie_deploy.client import Answer, Client, Delta, Endpoint, RawAnswer, ToolCall, Usage
@@ -183,3 +184,9 @@ def test_bad_tools_are_refused_or_known_to_be_taken(
     engine: str, first: RawAnswer, second: RawAnswer, verdict: str
 ) -> None:
     assert tool_schema.judged(engine, {"no list": first, "no name": second}).verdict == verdict
+
+
+@pytest.mark.parametrize("profile", ["contract", "rehearsal", "model"])
+def test_a_call_without_an_id_fails(profile: Profile) -> None:
+    found = tool_call.judge_call(profile, QUARTER, answer(msgspec.structs.replace(zoom(), id="")))
+    assert (found.verdict, "has no id" in found.message) == ("fail", True)

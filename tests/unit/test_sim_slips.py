@@ -1,5 +1,6 @@
 """Faults of perception and of speech in the simulated model: each changes what comes out, and nothing else does."""
 
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from ernie_deploy.sim.fastdeploy.chat_request import ChatRequest, understand
 from ernie_deploy.sim.fastdeploy.disorder import CHANGES, Disorder
 from ernie_deploy.sim.fastdeploy.lapses import LAPSES, perceived
 from ernie_deploy.sim.fastdeploy.miscounting import miscounted
+from ernie_deploy.sim.fastdeploy.misparsing import finish_after, misparsed
 from ernie_deploy.sim.fastdeploy.misreadings import understood
+from ernie_deploy.sim.fastdeploy.parsers import as_call
 from ernie_deploy.sim.fastdeploy.refusals import RefusedError, WordlessError
 from ernie_deploy.sim.fastdeploy.replies import usage
 from ernie_deploy.sim.fastdeploy.request_types import Served
@@ -197,6 +200,16 @@ def test_a_fault_of_counting_changes_the_usage(fault: str, is_stream: bool) -> N
     counted = usage(understand(body(user("?", RED)), SERVED), ["a", "b"])
     assert miscounted(counted, [], is_stream=is_stream) == counted
     assert miscounted(counted, [fault], is_stream=is_stream) != counted
+
+
+def test_a_call_can_lose_its_id_or_be_encoded_twice_or_end_like_any_answer() -> None:
+    call = as_call("zoom", '{"a": 1}')
+    assert misparsed([call], []) == (call,)
+    assert misparsed([call], ["calls-without-id"])[0]["id"] == ""
+    assert json.loads(misparsed([call], ["arguments-twice"])[0]["function"]["arguments"]) == '{"a": 1}'
+    asked = [("stop", True, ()), ("stop", True, ["call-says-stop"]), ("stop", False, ()), ("length", True, ())]
+    said = [finish_after(finish, has_called=called, faults=faults) for finish, called, faults in asked]
+    assert said == ["tool_calls", "stop", "stop", "length"]
 
 
 CALL = [

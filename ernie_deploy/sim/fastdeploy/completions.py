@@ -14,6 +14,7 @@ from ernie_deploy.sim.fastdeploy.generation import Generator, HungUpError
 from ernie_deploy.sim.fastdeploy.logs import Logs
 from ernie_deploy.sim.fastdeploy.message_parts import DownloadError
 from ernie_deploy.sim.fastdeploy.miscounting import miscounted
+from ernie_deploy.sim.fastdeploy.misparsing import finish_after, misparsed
 from ernie_deploy.sim.fastdeploy.parsers import BEGIN_CALL, Parsers, parse
 from ernie_deploy.sim.fastdeploy.refusals import RefusedError
 from ernie_deploy.sim.fastdeploy.setup import Setup
@@ -179,7 +180,8 @@ class Completions:
         parsed = parse(text, self.parsers_now(is_stream=False))
         if self.faults.on("malformed-tool-json") and BEGIN_CALL in text:
             parsed = parsed._replace(calls=_spoilt(text, parsed.calls), content="")
-        finish = "tool_calls" if parsed.has_called and finish == "stop" else finish
+        parsed = parsed._replace(calls=misparsed(parsed.calls, self.faults.holding()))
+        finish = finish_after(finish, has_called=parsed.has_called, faults=self.faults.holding())
         return replies.completion(head, parsed, finish, counted, asked.choices)
 
     def parsers_now(self, *, is_stream: bool) -> Parsers:

@@ -10,6 +10,7 @@ from ernie_deploy.sim.fastdeploy import refusals, replies
 from ernie_deploy.sim.fastdeploy.chat_request import ChatRequest
 from ernie_deploy.sim.fastdeploy.disorder import COLLECTED, Disorder
 from ernie_deploy.sim.fastdeploy.faults import Faults
+from ernie_deploy.sim.fastdeploy.misparsing import finish_after
 from ernie_deploy.sim.fastdeploy.parsers import Parsers, StreamParser
 from ernie_deploy.sim.fastdeploy.refusals import RefusedError
 from ernie_deploy.sim.fastdeploy.wire import GoneError, Reply
@@ -70,7 +71,7 @@ class Stream:
         except RefusedError as error:
             await self._fail(error)
             return
-        finish = "tool_calls" if parser.has_called and finish == "stop" else finish
+        finish = finish_after(finish, has_called=parser.has_called, faults=holding)
         for delta in disorder.ordered(held)[:-1]:
             await self._send(delta, None, counted)
         if "usage-early" in holding and counted:

@@ -54,6 +54,8 @@ def judge_call(profile: Profile, quadrant: str, answer: Answer) -> Judgement:
     why = why_wrong_call(profile, quadrant, answer.tool_calls[0])
     if why is None and answer.finish_reason != "tool_calls":
         why = f"a tool was called, but finish_reason is {answer.finish_reason}"
+    if why is None and not answer.tool_calls[0].id:
+        why = "the call has no id, so no result can be told to belong to it"
     if why:
         return Judgement("fail", why)
     call = answer.tool_calls[0]
