@@ -44,9 +44,14 @@ def count_of(target: Target, blocks: int) -> int | None:
     return target.chat(text_of(blocks), max_tokens=CALIBRATION_TOKENS).usage.prompt_tokens
 
 
+def fitting(target: Target, tokens: int) -> int:
+    """So many tokens for an answer, as far as half the context holds them."""
+    return min(tokens, target.max_model_len // 2) if target.max_model_len else tokens
+
+
 def without_end(target: Target, tokens: int) -> Mapping[str, object]:
     """Fields with which an answer has so many tokens whatever the model would say, if the engine has such a field."""
-    tokens = min(tokens, target.max_model_len // 2) if target.max_model_len else tokens
+    tokens = fitting(target, tokens)
     fields: Mapping[str, Mapping[str, object]] = {
         "vllm": {"ignore_eos": True},
         "fastdeploy": {"min_tokens": tokens},

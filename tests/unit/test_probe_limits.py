@@ -127,20 +127,24 @@ def test_jobs_at_once_keep_their_order_and_their_errors() -> None:
 # Long answers ---------------------------------------------------------------------------------------------------------
 
 
-def stream(count: int, *, per_chunk: int = 1, gap_s: float = 0.01, done: bool = True) -> list[Delta]:
+def stream(
+    count: int, *, per_chunk: int = 1, gap_s: float = 0.01, done: bool = True, finish: str = "stop"
+) -> list[Delta]:
     deltas = [Delta(index * gap_s, content="x", carries_tokens=True) for index in range(count)]
-    deltas.append(Delta(count * gap_s, finish_reason="stop", usage=Usage(completion_tokens=count * per_chunk)))
+    deltas.append(Delta(count * gap_s, finish_reason=finish, usage=Usage(completion_tokens=count * per_chunk)))
     return [*deltas, Delta(count * gap_s, is_done=True)] if done else deltas
 
 
 def test_a_long_answer_must_come_in_many_pieces_without_a_long_silence_to_its_end() -> None:
-    assert judge_long(stream(200), needs_done=True).verdict == "pass"
-    assert judge_long(stream(10, per_chunk=20), needs_done=True).verdict == "fail"
-    assert judge_long(stream(200, gap_s=31), needs_done=True).verdict == "fail"
-    assert judge_long(stream(200, done=False), needs_done=True).verdict == "fail"
-    assert judge_long(stream(200, done=False), needs_done=False).verdict == "pass"
-    assert judge_long(stream(200)[:100], needs_done=True).verdict == "fail"
-    assert judge_long(stream(20), needs_done=True).verdict == "skip"
+    assert judge_long(stream(200), needs_done=True, asked=300).verdict == "pass"
+    assert judge_long(stream(10, per_chunk=20), needs_done=True, asked=300).verdict == "fail"
+    assert judge_long(stream(200, gap_s=31), needs_done=True, asked=300).verdict == "fail"
+    assert judge_long(stream(200, done=False), needs_done=True, asked=300).verdict == "fail"
+    assert judge_long(stream(200, done=False), needs_done=False, asked=300).verdict == "pass"
+    assert judge_long(stream(200)[:100], needs_done=True, asked=300).verdict == "fail"
+    assert judge_long(stream(20), needs_done=True, asked=300).verdict == "skip"
+    assert judge_long(stream(300, finish="length"), needs_done=True, asked=300).verdict == "pass"
+    assert "cut after 256 tokens" in judge_long(stream(256, finish="length"), needs_done=True, asked=300).message
 
 
 def test_places_that_are_not_free_after_a_cancel_are_told() -> None:

@@ -1,6 +1,6 @@
 """Long answers: do they stay a stream, and is the place free again when nobody listens any more."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 
@@ -9,14 +9,16 @@ from ernie_deploy.client.metrics import counters
 from ernie_deploy.errors import DeployError
 from ernie_deploy.smoke.base import Judgement, Probe, failed, passed, skipped, unsupported
 from ernie_deploy.smoke.known_limits import why_unsupported
-from ernie_deploy.smoke.lengths import without_end
+from ernie_deploy.smoke.lengths import fitting, without_end
 from ernie_deploy.smoke.probes.load import places, questions
 from ernie_deploy.smoke.probes.text import why_empty
-from ernie_deploy.smoke.target import Target
+from ernie_deploy.smoke.target import Profile, Target
 from ernie_deploy.smoke.together import at_once
 
 QUESTION = "Write a long story about a lighthouse."
-LONG_TOKENS = 300
+LONG_TOKENS: Mapping[Profile, int] = {"contract": 300, "rehearsal": 300, "model": 1200}
+"""More than the 1024 at which gateways like to cut, where that does not take long."""
+
 LEAST_TOKENS = 100
 """An answer with fewer tokens is not a long one."""
 
@@ -30,11 +32,13 @@ LOOK_S = 0.5
 
 def judge_stream(target: Target) -> Judgement:
     """What the words are is no matter: a story is not what the rehearsal model learnt."""
-    deltas = target.deltas(target.request(QUESTION, **without_end(target, LONG_TOKENS)))
-    return judge_long(deltas, needs_done=why_unsupported(target.engine, "stream-without-done") is None)
+    asked = fitting(target, LONG_TOKENS[target.profile])
+    deltas = target.deltas(target.request(QUESTION, **without_end(target, asked)))
+    return judge_long(deltas, needs_done=why_unsupported(target.engine, "stream-without-done") is None, asked=asked)
 
 
-def judge_long(deltas: Sequence[Delta], *, needs_done: bool) -> Judgement:
+def judge_long(deltas: Sequence[Delta], *, needs_done: bool, asked: int) -> Judgement:
+    """asked: tokens that the answer may have."""
     times = [delta.at_s for delta in deltas if delta.carries_tokens]
     finish = next((delta.finish_reason for delta in deltas if delta.finish_reason), None)
     tokens = next((delta.usage.completion_tokens for delta in reversed(deltas) if delta.usage), None)
@@ -42,6 +46,9 @@ def judge_long(deltas: Sequence[Delta], *, needs_done: bool) -> Judgement:
         return failed(f"the stream broke off after {len(times)} chunks, without a finish_reason")
     if needs_done and not any(delta.is_done for delta in deltas):
         return failed("the stream ended without `data: [DONE]`")
+    if finish == "length" and tokens is not None and tokens < asked:
+        hint = "look for a limit of tokens here or in a gateway"
+        return failed(f"the answer was cut after {tokens} tokens, max_tokens is {asked}", hint=hint)
     if (tokens or len(times)) < LEAST_TOKENS:
         return skipped("the answers of this model are too short for a long stream")
     if tokens and len(times) * MOST_IN_A_CHUNK < tokens:
