@@ -1,6 +1,6 @@
 """Asking about a scene, and what can be said of the answer whatever the model is."""
 
-from ernie_deploy.client import Answer, image_part
+from ernie_deploy.client import Answer, ToolCall, image_part
 from ernie_deploy.rehearsal.scenes import Picture
 from ernie_deploy.smoke.base import Judgement, failed, passed, skipped
 from ernie_deploy.smoke.crops import enlarged
@@ -17,6 +17,12 @@ def about(target: Target, scene: Picture, question: str) -> list[dict[str, objec
     """The content of a message: the picture first."""
     shown = enlarged(scene, ENLARGED) if target.profile == "model" else scene
     return [image_part(shown.png()), {"type": "text", "text": question}]
+
+
+def picture_meant(call: ToolCall, count: int) -> int | None:
+    """The index of the picture that a call of a tool is about, the first if it names none; None when there is none."""
+    index = (call.parsed or {}).get("img_idx", 0)
+    return int(index) if isinstance(index, int | float) and index in range(count) else None
 
 
 def judge_counted(tokens: int | None, kind: str) -> Judgement:

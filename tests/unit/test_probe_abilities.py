@@ -12,14 +12,14 @@ from ernie_deploy.client.wire import Chunk, Reply, Sent
 from ernie_deploy.rehearsal.grammar import QUADRANTS, ground_reply, square_box
 from ernie_deploy.rehearsal.scenes import flash
 from ernie_deploy.smoke.formula import Equation
-from ernie_deploy.smoke.looking import judge_counted
+from ernie_deploy.smoke.looking import judge_counted, picture_meant
 from ernie_deploy.smoke.probes.charts import why_not_tallest, why_not_value
 from ernie_deploy.smoke.probes.grounding import SCALE, Square, judged
 from ernie_deploy.smoke.probes.image_search import why_untold, why_wrong_call
 from ernie_deploy.smoke.probes.stem import why_unsolved, why_wrong_sum
 from ernie_deploy.smoke.probes.video_limits import BROKEN_VIDEO, PICTURE, judge_cost, limit_judged, why_mixed_up
 from ernie_deploy.smoke.probes.videos import why_other_order, why_other_time
-from ernie_deploy.smoke.probes.zoom_loop import picture_meant, why_misread
+from ernie_deploy.smoke.probes.zoom_loop import why_misread
 from ernie_deploy.smoke.target import Profile, Target
 from ernie_deploy.smoke.videos import judge_refusal
 
@@ -126,6 +126,9 @@ def test_the_small_print_must_be_read_and_a_call_must_be_about_a_picture_that_wa
 def test_the_search_must_be_called_with_its_arguments_and_its_find_told() -> None:
     assert why_wrong_call("rehearsal", (search(),)) is None
     assert why_wrong_call("model", (search(arguments={"img_idx": 1}),))
+    assert why_wrong_call("model", (search(arguments={}),)) is None
+    assert why_wrong_call("model", (search(arguments={"img_idx": 0.0, "query": "a red field"}),)) is None
+    assert why_wrong_call("rehearsal", (search(arguments={}),))
     assert why_wrong_call("contract", (search("image_zoom_in_tool"),))
     assert why_wrong_call("contract", (ToolCall("image_search", "{", None),))
     assert why_wrong_call("rehearsal", (search(), search()))

@@ -15,7 +15,7 @@ from ernie_deploy.rehearsal.talk import (
 )
 from ernie_deploy.smoke.base import Judgement, Probe, failed, passed
 from ernie_deploy.smoke.calling import Message, call_turn, result_turn
-from ernie_deploy.smoke.looking import about, why_other
+from ernie_deploy.smoke.looking import about, picture_meant, why_other
 from ernie_deploy.smoke.probes.image import PLAIN_COLOURS
 from ernie_deploy.smoke.probes.text import why_empty
 from ernie_deploy.smoke.probes.tool_call import judge_no_call
@@ -52,8 +52,11 @@ def why_wrong_call(profile: Profile, calls: tuple[ToolCall, ...]) -> str | None:
     if call.parsed is None:
         return f"the arguments are not a JSON object: {call.arguments[:200]!r}"
     expected = dict(SEARCH_ARGUMENTS)
-    if profile != "contract" and call.parsed != expected:
+    if profile == "rehearsal" and call.parsed != expected:
         return f"expected the arguments {expected}, got {call.parsed}"
+    # There is one picture; to leave its number out, or to say more, is no other search.
+    if profile == "model" and picture_meant(call, 1) is None:
+        return f"the search is about a picture that was not sent: {call.parsed}"
     return None
 
 

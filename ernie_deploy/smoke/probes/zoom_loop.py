@@ -20,7 +20,7 @@ from ernie_deploy.report import Box
 from ernie_deploy.smoke.base import Judgement, Probe, failed, passed
 from ernie_deploy.smoke.calling import Message, call_turn, result_turn
 from ernie_deploy.smoke.crops import box_of_call, cropped, enlarged
-from ernie_deploy.smoke.looking import why_other
+from ernie_deploy.smoke.looking import picture_meant, why_other
 from ernie_deploy.smoke.probes.several_images import limit_named, why_not_two
 from ernie_deploy.smoke.probes.text import why_empty
 from ernie_deploy.smoke.probes.tool_call import judge_no_call
@@ -121,11 +121,6 @@ def _asked_for(call: ToolCall, count: int) -> tuple[Box, ...]:
     if isinstance(sides, str) or index is None:
         return ()
     return (_box(index, sides, str((call.parsed or {}).get("label", "zoom")), answered=True),)
-
-
-def picture_meant(call: ToolCall, count: int) -> int | None:
-    index = (call.parsed or {}).get("img_idx", 0)
-    return int(index) if isinstance(index, int | float) and index in range(count) else None
 
 
 def _judge_end(profile: Profile, scene: SmallPrint, answer: Answer, calls: int, boxes: tuple[Box, ...]) -> Judgement:
