@@ -6,6 +6,8 @@ import random
 import pytest
 from PIL import Image
 
+from ernie_deploy.client.png import png
+from ernie_deploy.rehearsal import scenes
 from ernie_deploy.rehearsal.grammar import COLOURS, QUADRANTS, box_in_pixels, nearest_colour, square_box
 from ernie_deploy.smoke.pictures import colour_field, square_in_quadrant
 
@@ -46,3 +48,12 @@ def test_a_square_is_where_it_is_said_to_be(quadrant: str) -> None:
     inside_share = inside.width * inside.height / (300 * 200)
     assert 0.1 < inside_share < 0.2
     assert nearest_colour(average(image)) == "white"
+
+
+def test_an_alpha_channel_changes_no_pixel_for_whoever_drops_it_or_lays_it_on_white() -> None:
+    scene = scenes.colour_field("red", random.Random(1))
+    image = Image.open(io.BytesIO(png(scene.width, scene.height, scene.rows(), with_alpha=True)))
+    paper = Image.new("RGB", image.size, (255, 255, 255))
+    paper.paste(image, mask=image.getchannel("A"))
+    assert image.mode == "RGBA"
+    assert image.convert("RGB").tobytes() == paper.tobytes() == scene.pixels

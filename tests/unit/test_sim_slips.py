@@ -9,6 +9,7 @@ import pytest
 
 from ernie_deploy.client.avi import avi
 from ernie_deploy.client.media import image_part, video_part
+from ernie_deploy.client.png import png
 from ernie_deploy.rehearsal import grammar, scenes, sights, talk
 from ernie_deploy.sim.fastdeploy import answers, faults
 from ernie_deploy.sim.fastdeploy.chat_request import ChatRequest, understand
@@ -170,6 +171,7 @@ def test_what_is_refused_is_let_through_by_a_fault_and_only_by_its_own(fault: st
         ("half-length", body(user("word " * 2200)), RefusedError),
         ("chokes-on-tiny-images", body(user("?", image_part(scenes.Picture(1, 1, bytes(3)).png()))), WordlessError),
         ("misnames-limit", body(user("?", RED, BLUE)), RefusedError),
+        ("chokes-on-alpha", body(user("?", image_part(png(1, 1, [bytes(3)], with_alpha=True)))), WordlessError),
         ("chokes-on-emoji", body(user("Hello 🎉")), WordlessError),
     ],
 )

@@ -99,5 +99,7 @@ def _choke(request: ChatRequest, faults: Collection[str]) -> None:
         raise WordlessError
     if "chokes-on-tiny-images" in faults and any(min(size) < TINY_SIDE for size in sizes):
         raise WordlessError
+    if "chokes-on-alpha" in faults and any(picture.has_alpha for picture in request.pictures):
+        raise WordlessError
     if "chokes-on-emoji" in faults and any(ord(letter) > 0xFFFF for turn in request.turns for letter in turn.text):
         raise WordlessError

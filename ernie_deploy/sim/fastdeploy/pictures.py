@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 Rgb = tuple[int, int, int]
 CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
+WITH_ALPHA = (4, 6)
 # Rows that lean on others are undone byte by byte: a photograph of full size would take minutes.
 MOST_FILTERED_BYTES = 3_000_000
 # Of a larger picture only some rows are kept: enough for its colours, not for what is written in it.
@@ -32,6 +33,7 @@ class Picture(NamedTuple):
     width: int
     height: int
     rows: tuple[bytes, ...] = ()
+    has_alpha: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -68,7 +70,7 @@ def read(data: bytes) -> Picture:
         raise UnreadableError(f"Image size ({width * height} pixels) {limit}.")
     if data.startswith(b"\x89PNG"):
         try:
-            return Picture(width, height, _png_rows(data, width, height))
+            return Picture(width, height, _png_rows(data, width, height), data[25] in WITH_ALPHA)
         except (zlib.error, struct.error, IndexError, KeyError):
             raise UnreadableError("cannot identify image file: broken PNG data") from None
     return Picture(width, height, _rows_with_pillow(data))

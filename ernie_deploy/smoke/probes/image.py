@@ -1,26 +1,36 @@
-"""Is a picture really looked at: two pictures drawn now, of two colours that nobody could guess both."""
+"""Is a picture really looked at: two pictures drawn now, of two colours that nobody could guess both.
 
-from ernie_deploy.client import Answer, image_part
+The second has an alpha channel, as screenshots have. It is opaque, so whoever reads it sees the same pixels.
+"""
+
+from ernie_deploy.client import Answer, RefusedError, image_part
+from ernie_deploy.client.png import png
 from ernie_deploy.rehearsal.grammar import COLOUR_QUESTIONS, COLOURS
+from ernie_deploy.rehearsal.scenes import colour_field
 from ernie_deploy.smoke.base import Judgement, Probe, failed, skipped
-from ernie_deploy.smoke.pictures import colour_field
 from ernie_deploy.smoke.probes.text import why_empty
 from ernie_deploy.smoke.reading import colour_meant
 from ernie_deploy.smoke.target import Target
 
 QUESTION = COLOUR_QUESTIONS[0]
+HINT = "see whether it was loaded as a vision model, and what was sent: --html smoke.html"
 PLAIN_COLOURS = ("red", "green", "blue", "yellow")
 """The real model may call the others violet, amber or grey, and be right."""
 
 
 def judge(target: Target) -> Judgement:
     names = tuple(COLOURS) if target.profile == "rehearsal" else PLAIN_COLOURS
-    for colour in target.rng.sample(names, 2):
-        picture = colour_field(colour, target.rng)
-        answer = target.chat([image_part(picture), {"type": "text", "text": QUESTION}])
+    for colour, with_alpha in zip(target.rng.sample(names, 2), (False, True), strict=True):
+        scene = colour_field(colour, target.rng)
+        picture = png(scene.width, scene.height, scene.rows(), with_alpha=with_alpha)
+        kind = "with an alpha channel, as screenshots have: " if with_alpha else ""
+        try:
+            answer = target.chat([image_part(picture), {"type": "text", "text": QUESTION}])
+        except RefusedError as error:
+            return failed(f"{kind}{error.message}", hint=error.hint)
         why = why_empty(answer) or _why_unseen(target, answer) or _why_wrong(target, colour, answer.content)
         if why:
-            return failed(why, hint="see whether it was loaded as a vision model, and what was sent: --html smoke.html")
+            return failed(kind + why, hint=HINT)
     how = _proof(target, answer)
     if how is None:
         return skipped("the answers carry no token counts, and a contract does not judge the words")
