@@ -14,11 +14,12 @@ from ernie_deploy.rehearsal import grammar, scenes, sights, talk
 from ernie_deploy.sim.fastdeploy import answers, faults
 from ernie_deploy.sim.fastdeploy.chat_request import ChatRequest, understand
 from ernie_deploy.sim.fastdeploy.disorder import CHANGES, Disorder
-from ernie_deploy.sim.fastdeploy.lapses import LAPSES, perceived
+from ernie_deploy.sim.fastdeploy.lapses import LAPSES, perceived, remembered
 from ernie_deploy.sim.fastdeploy.miscounting import miscounted
 from ernie_deploy.sim.fastdeploy.misparsing import finish_after, misparsed
 from ernie_deploy.sim.fastdeploy.misreadings import understood
 from ernie_deploy.sim.fastdeploy.parsers import as_call
+from ernie_deploy.sim.fastdeploy.pictures import Picture
 from ernie_deploy.sim.fastdeploy.refusals import RefusedError, WordlessError
 from ernie_deploy.sim.fastdeploy.replies import usage
 from ernie_deploy.sim.fastdeploy.request_types import Served
@@ -181,6 +182,13 @@ def test_what_is_right_is_refused_by_a_fault(fault: str, asked: dict[str, Any], 
         understood(asked, SERVED, [fault])
 
 
+def test_a_picture_can_be_taken_for_an_earlier_one_of_its_size() -> None:
+    cache: dict[tuple[int, int], Picture] = {}
+    red, blue = (understand(body(user("?", picture)), SERVED) for picture in (RED, BLUE))
+    assert remembered(red, cache).pictures == red.pictures
+    assert remembered(blue, cache).pictures == red.pictures
+
+
 def test_tools_can_hide_the_system_line_which_then_costs_nothing() -> None:
     asked = body({"role": "system", "content": SECRET}, user(talk.SECRET_QUESTION), tools=TOOLS)
     right, lost = (understood(asked, SERVED, faults) for faults in ((), ["tools-hide-system"]))
@@ -219,6 +227,7 @@ CALL = [
 ]
 PIECES: dict[str, list[dict[str, Any]]] = {
     "stream-loses-words": [{"content": word} for word in "abcde"],
+    "stream-repeats-first": [{"content": word} for word in "abc"],
     "split-unicode": [{"content": "巴黎"}],
     "lost-fragment": CALL,
     "repeated-name": CALL,

@@ -40,6 +40,14 @@ class Disorder:
         if not delta.get("content") or self._said != 3:
             yield delta
 
+    def _repeat_first(self, delta: Json) -> Iterator[Json]:
+        """The first piece of an answer comes twice."""
+        is_word = bool(delta.get("content", "").strip())
+        if is_word and not self._said:
+            yield dict(delta)
+        self._said += is_word
+        yield delta
+
     def _tear(self, delta: Json) -> Iterator[Json]:
         """A character of several bytes comes in two pieces, each decoded by itself."""
         text = delta.get("content", "")
@@ -75,6 +83,7 @@ class Disorder:
 
 CHANGES: Mapping[str, Callable[[Disorder, Json], Iterator[Json]]] = {
     "stream-loses-words": Disorder._lose_words,
+    "stream-repeats-first": Disorder._repeat_first,
     "split-unicode": Disorder._tear,
     "lost-fragment": Disorder._lose_arguments,
     "repeated-name": Disorder._repeat_name,

@@ -10,6 +10,7 @@ from ernie_deploy.sim.fastdeploy.chat_request import ChatRequest
 from ernie_deploy.sim.fastdeploy.dials import Dials
 from ernie_deploy.sim.fastdeploy.faults import Faults
 from ernie_deploy.sim.fastdeploy.metrics import Counted
+from ernie_deploy.sim.fastdeploy.pictures import Picture
 from ernie_deploy.sim.fastdeploy.places import Places
 from ernie_deploy.sim.fastdeploy.refusals import RefusedError
 
@@ -43,6 +44,7 @@ class Generator:
         self._why_unhealthy = why_unhealthy
         self._asked = 0
         self._before = ""
+        self._pictures: dict[tuple[int, int], Picture] = {}
 
     def words(self, request: ChatRequest) -> tuple[list[str], str]:
         """All tokens of an answer, and its finish reason (a call's is decided by the parser)."""
@@ -50,6 +52,8 @@ class Generator:
         if "empty-answers" in holding:
             return [], "stop"
         seen = lapses.perceived(request, holding)
+        if "stale-pictures" in holding:
+            seen = lapses.remembered(seen, self._pictures)
         raw = slips.misspoken(answers.write(seen), seen, holding)
         self._asked += 1
         if "unrepeatable" in holding and self._asked % 2:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from ernie_deploy.sim.fastdeploy.chat_request import ChatRequest
 from ernie_deploy.sim.fastdeploy.message_parts import Turn
+from ernie_deploy.sim.fastdeploy.pictures import Picture
 from ernie_deploy.sim.fastdeploy.videos import Clip
 
 
@@ -61,6 +62,15 @@ def _first_frame(clip: Clip) -> Clip:
 
 def _blind(turn: Turn) -> Turn:
     return turn._replace(pictures=())
+
+
+def remembered(request: ChatRequest, pictures: dict[tuple[int, int], Picture]) -> ChatRequest:
+    """Every picture is taken for the first of its size that was ever seen, as from a cache with too short a key."""
+    for picture in request.pictures:
+        pictures.setdefault((picture.width, picture.height), picture)
+    return _every(lambda turn: turn._replace(pictures=tuple(pictures[one.width, one.height] for one in turn.pictures)))(
+        request
+    )
 
 
 LAPSES: Mapping[str, Callable[[ChatRequest], ChatRequest]] = {

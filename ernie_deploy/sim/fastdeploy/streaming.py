@@ -76,7 +76,8 @@ class Stream:
             await self._send(delta, None, counted)
         if "usage-early" in holding and counted:
             await self._write(replies.usage_event(self._head, counted))
-        last = disorder.ordered(held)[-1:] or [{"content": ""}]
+        last = [] if "stream-loses-last" in holding else disorder.ordered(held)[-1:]
+        last = last or [{"content": ""}]
         await self._send(last[0], None if "no-finish" in holding else finish, counted)
         await self._end(counted, holding)
 
