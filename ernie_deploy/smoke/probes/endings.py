@@ -26,8 +26,8 @@ def judge_stop(target: Target) -> Judgement:
     if stop is None:
         return skipped(f"the answer has no word to stop at: {free.content[:100]!r}")
     try:
-        answers = {"plain": target.chat(QUESTION.prompt, stop=[stop])}
-        answers["streamed"] = target.stream(QUESTION.prompt, stop=[stop])
+        answers = {"plain": target.chat(QUESTION.prompt, stop=spelled(stop))}
+        answers["streamed"] = target.stream(QUESTION.prompt, stop=spelled(stop))
     except RefusedError as error:
         return judge_refused(target.engine, error)
     for way, stopped in answers.items():
@@ -35,6 +35,11 @@ def judge_stop(target: Target) -> Judgement:
         if found.verdict != "pass":
             return msgspec.structs.replace(found, message=f"{way}: {found.message}")
     return found
+
+
+def spelled(stop: str) -> list[str]:
+    """FastDeploy looks for the tokens of a stop sequence, and those of a word are others behind a blank."""
+    return [stop, f" {stop}"]
 
 
 def stop_word(free: Answer) -> str | None:
