@@ -66,6 +66,8 @@ def test_words_in_other_letters_are_compared_exactly_or_found_in_the_answer() ->
     assert why_wrong("rehearsal", "پاریس", "پاریس.") is not None
     assert why_wrong("model", "你好", "当然：你好") is None
     assert why_wrong("model", "你好", "您好") is not None
+    assert why_wrong("model", "🙂🚀", "🙂\ufe0f🚀") is None
+    assert why_wrong("model", "🙂🚀", "🙂") is not None
 
 
 def test_emoji_that_cost_nothing_were_dropped() -> None:
