@@ -39,6 +39,14 @@ def test_a_stop_sequence_that_still_ends_the_answer_is_excused_where_that_is_kno
     assert judge_stopped("rehearsal", "architecture", FREE, FREE, engine="fastdeploy").verdict == "fail"
 
 
+def test_a_stream_whose_stop_sequence_tears_the_thought_is_excused_where_that_is_known() -> None:
+    torn = answer(
+        "m.\n</think>\n\n<response>\nI am a tiny rehearsal model with the ", reasoning="The user asks who I a"
+    )
+    assert judge_stopped("rehearsal", "architecture", FREE, torn, engine="vllm").verdict == "unsupported"
+    assert judge_stopped("rehearsal", "architecture", FREE, torn, engine="fastdeploy").verdict == "fail"
+
+
 def test_a_stop_sequence_that_is_refused_fails_unless_that_is_known() -> None:
     assert judge_refused("transformers", RefusedError(500, "HTTP 500")).verdict == "unsupported"
     assert judge_refused("transformers", RefusedError(400, "HTTP 400")).verdict == "fail"

@@ -15,6 +15,7 @@ QUESTION = TEXT_QA[4]
 """Who are you: an answer of more than a few words from anybody."""
 
 FEW_TOKENS = 10
+END_OF_THOUGHT = "</think>"
 
 
 def judge_stop(target: Target) -> Judgement:
@@ -63,6 +64,9 @@ def judge_stopped(profile: Profile, stop: str, free: Answer, stopped: Answer, *,
         return unsupported(f"the answer ended at {stop!r}, which still stands in it", known)
     if stop in text:
         return failed(f"the stop sequence {stop!r} is in the answer: {stopped.content[:200]!r}")
+    torn = why_unsupported(engine, "stop-tears-thought")
+    if torn and END_OF_THOUGHT in stopped.content and stopped.finish_reason == "stop":
+        return unsupported(f"the answer ended before {stop!r}, but the end of the thought stands in it", torn)
     if stopped.finish_reason != "stop":
         return failed(f"the answer stopped at {stop!r}, but finish_reason says {stopped.finish_reason}")
     if stop in free.reasoning:
