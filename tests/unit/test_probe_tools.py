@@ -186,6 +186,13 @@ def test_bad_tools_are_refused_or_known_to_be_taken(
     assert tool_schema.judged(engine, {"no list": first, "no name": second}).verdict == verdict
 
 
+def test_a_call_that_stayed_text_is_explained_by_the_words_before_it_or_by_a_parser_that_is_missing() -> None:
+    said = {before: tool_call.judge_no_call("model", answer(content=f"{before}<tool_call>{{}}</tool_call>")).hint
+            for before in ("", "\n\n", "I think.\n</think>\n\n", "Let me look. ")}  # fmt: skip
+    assert ["the model wrote words" in hint for hint in said.values()] == [False, False, False, True]
+    assert ["with its tool parser" in hint for hint in said.values()] == [True, True, True, False]
+
+
 @pytest.mark.parametrize("profile", ["contract", "rehearsal", "model"])
 def test_a_call_without_an_id_fails(profile: Profile) -> None:
     found = tool_call.judge_call(profile, QUARTER, answer(msgspec.structs.replace(zoom(), id="")))

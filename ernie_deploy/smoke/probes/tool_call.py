@@ -22,6 +22,10 @@ PARSER = (
     "start the engine with its tool parser: ernie-45-vl-thinking (FastDeploy), ernie45 and "
     "--enable-auto-tool-choice (vLLM)"
 )
+WORDS_BEFORE = (
+    "the model wrote words before its call, and FastDeploy's tool parser then takes all of it for text: look whether "
+    "that happens often, and ask in the system line for calls without words"
+)
 
 
 class Zoom(NamedTuple):
@@ -64,10 +68,16 @@ def judge_call(profile: Profile, quadrant: str, answer: Answer) -> Judgement:
 
 def judge_no_call(profile: Profile, answer: Answer) -> Judgement:
     if "<tool_call>" in answer.content + answer.reasoning:
-        return Judgement("fail", "the tool call stayed text in the answer", hint=PARSER)
+        return Judgement("fail", "the tool call stayed text in the answer", hint=_hint(answer.content))
     if profile == "contract":
         return Judgement("skip", "the model called no tool; a contract does not ask it to")
     return Judgement("fail", f"no tool was called: {answer.content[:200]!r}", hint=PARSER)
+
+
+def _hint(content: str) -> str:
+    """Why a call stayed text: without a reasoning parser the thought stands before it, and that is no words."""
+    before = content.partition("<tool_call>")[0].strip()
+    return WORDS_BEFORE if before and "</think>" not in before else PARSER
 
 
 def why_wrong_call(profile: Profile, quadrant: str, call: ToolCall) -> str | None:
