@@ -248,8 +248,8 @@ def colour_meant(text: str) -> str | None:
 
 
 def colours_in_order(text: str) -> tuple[str, ...]:
-    """A list of colours: the last of the sentences that name the most, or all of the text with one colour a line."""
-    listed = [_without_repeats(colours_in(sentence)) for sentence in _sentences(text)]
+    """A list of colours: the last of the sentences and lists that name the most, or all of the text."""
+    listed = [_without_repeats(colours_in(sentence)) for sentence in _sentences(ITEM.sub(" ; ", text))]
     most = max((len(set(colours)) for colours in listed), default=0)
     if most > 1:
         return next(colours for colours in reversed(listed) if len(set(colours)) == most)
@@ -264,6 +264,7 @@ def _without_repeats(colours: tuple[str, ...]) -> tuple[str, ...]:
 
 MARKED: Final = (re.compile(r"\\boxed\{([^}]*)\}"), re.compile(r"\*\*(.+?)\*\*"))
 SENTENCE_END: Final = re.compile(r"\n+|(?<=[.!?])\s+|(?<=[。！？])")
+ITEM: Final = re.compile(r"\n\s*(?:[-*•]|\d+[.)])\s+")
 STEP: Final = re.compile(r"\bstep\s*\d+|步骤\s*\d+", re.IGNORECASE)
 LIST_NUMBER: Final = re.compile(r"^\s*\d+[.)]\s+", re.MULTILINE)
 AFTERTHOUGHT: Final = re.compile(r"\n[\s*#]*(?:check|verif|proof|let's verify|验证|检验).*", re.IGNORECASE | re.DOTALL)

@@ -140,6 +140,8 @@ def test_the_last_list_of_colours_is_the_answer() -> None:
     assert colours_in_order("1. red\n2. red\n3. green") == ("red", "green")
     assert colours_in_order("Red, green and blue.\n\nBlue stays the longest, then red.") == ("red", "green", "blue")
     assert colours_in_order("Red, then green, then blue. Neither black nor white.") == ("red", "green", "blue")
+    longest = "In this order:\n\n1. **Red**\n2. **Green**\n3. **Blue**\n\nBlue is the longest, followed by red."
+    assert colours_in_order(longest) == ("red", "green", "blue")
     assert colours_in_order("首先是红色，然后是绿色，最后是蓝色。") == ("red", "green", "blue")
     assert colours_in_order("Blue and red appear. The order is red, then blue.") == ("red", "blue")
 
