@@ -267,6 +267,11 @@ def test_words_that_differ_only_in_the_path_are_the_same_refusal() -> None:
     assert media_urls.why_read(files(exists, missing)) is None
 
 
+def test_a_place_in_memory_that_a_refusal_names_is_no_difference() -> None:
+    one, other = (raw(400, f"cannot identify image file <_io.BytesIO object at 0x7f{digit}>") for digit in "ab")
+    assert media_urls.why_read(files(one, other)) is None
+
+
 @pytest.mark.parametrize(
     ("said", "visits", "verdict"),
     [
