@@ -203,7 +203,7 @@ DURATION: Final = re.compile(
 
 ORDINALS: Final = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 ORDINAL: Final = re.compile(rf"\b(?:({'|'.join(ORDINALS)})|(\d+)(?:st|nd|rd|th))(?=[ -]second\b)", re.IGNORECASE)
-TURNS: Final = re.compile(r"\b(?:turn|becom|chang|appear|switch)|变|出现")
+TURNS: Final = re.compile(r"\b(?:turn(?:s|ed|ing)?|becomes?|became|changes|changed|switches)\b|变", re.IGNORECASE)
 CLAUSE_END: Final = re.compile(r"[,;，；]|\b(?:and|but|before|until|then)\b")
 
 
