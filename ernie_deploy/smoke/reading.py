@@ -236,6 +236,9 @@ COLOUR: Final = re.compile(rf"[a-z]+|{_SIGNS}(?=色)|(?<![一-鿿]){_SIGNS}(?=[�
 """A Chinese sign alone is a colour only where it is a word by itself."""
 
 
+DENIED: Final = re.compile(r"\b(?:without|no|not|nor|neither)\b[^.;\n]*", re.IGNORECASE)
+
+
 def colours_in(text: str) -> tuple[str, ...]:
     """The colours that a text names, in English or Chinese, in its order, each time it names them."""
     named = (CHINESE_COLOURS.get(word, word) for word in COLOUR.findall(text.lower()))
@@ -243,8 +246,9 @@ def colours_in(text: str) -> tuple[str, ...]:
 
 
 def colour_meant(text: str) -> str | None:
-    """The colour that a text gives as its answer."""
-    return _meant(text, lambda part: set(colours_in(part)), _COLOUR_STEPS)
+    """The colour that a text gives as its answer; of what it says that there is none of, none."""
+    seen = DENIED.sub(" ", text)
+    return _meant(seen if colours_in(seen) else text, lambda part: set(colours_in(part)), _COLOUR_STEPS)
 
 
 def colours_in_order(text: str) -> tuple[str, ...]:
@@ -266,6 +270,7 @@ MARKED: Final = (re.compile(r"\\boxed\{([^}]*)\}"), re.compile(r"\*\*(.+?)\*\*")
 SENTENCE_END: Final = re.compile(r"\n+|(?<=[.!?])\s+|(?<=[。！？])")
 ITEM: Final = re.compile(r"\n\s*(?:[-*•]|\d+[.)])\s+")
 STEP: Final = re.compile(r"\bstep\s*\d+|步骤\s*\d+", re.IGNORECASE)
+SIZE: Final = re.compile(r"\b\d{2,}\s*[×x]\s*\d{2,}(?:\s*(?:px|pixels))?\b")
 LIST_NUMBER: Final = re.compile(r"^\s*\d+[.)]\s+", re.MULTILINE)
 AFTERTHOUGHT: Final = re.compile(r"\n[\s*#]*(?:check|verif|proof|let's verify|验证|检验).*", re.IGNORECASE | re.DOTALL)
 """What is put in once more to see whether it was right."""
@@ -296,7 +301,7 @@ def _chosen(part: str) -> str:
 
 
 def _result(part: str) -> str:
-    return part.rpartition("=")[2]
+    return re.split("[=→]", part)[-1]
 
 
 def _stated(part: str) -> str:
@@ -335,8 +340,8 @@ def _narrowed(part: str, find: Callable[[str], set[Found]], steps: tuple[Callabl
 
 
 def _without_numbering(text: str) -> str:
-    """Steps and the lines of a list are numbered, and those numbers mean nothing."""
-    text = STEP.sub(" ", text)
+    """Steps and the lines of a list are numbered, and those numbers mean nothing; nor do the sides of the picture."""
+    text = SIZE.sub(" ", STEP.sub(" ", text))
     return LIST_NUMBER.sub("", text) if len(LIST_NUMBER.findall(text)) > 1 else text
 
 

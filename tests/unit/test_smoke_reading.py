@@ -78,7 +78,7 @@ def test_overlap_is_the_shared_part_of_both() -> None:
         "x = 7, because 7/2 + 1 = 4.5", "Therefore $x = 7$.\n\n**Verification:**\n7/2 + 1 = 4.5",
         "1. The first number is 3.\n2. The second is 4.\n\nSo they sum to 7.", "**Step 1:** 3 + 4 = 7",
         "\\(3 + 4 = 7\\)",
-        "The 2nd bar shows 7.",
+        "The 2nd bar shows 7.", "3 and 4 → 7", "The number is 7, in a corner of the 1344×1344 image.",
     ],
 )  # fmt: skip
 def test_seven_is_meant(text: str) -> None:
@@ -154,6 +154,7 @@ def test_the_last_list_of_colours_is_the_answer() -> None:
         "The red bar is short. The tallest is blue.", "**Blue** is taller than red.", "最高的是蓝色的柱子",
         "The chart shows red = 3, blue = 7, green = 2, so the tallest is blue.", "The tallest bar is blue, not red.",
         "The tallest is the blue bar with 7, compared to red (3) and green (2).", "Blue is taller than red and green.",
+        "It is uniformly blue; there is no red or green.", "The colour is blue.\n\nA solid fill, without red or green.",
         "Blue.\n\nIt reaches 7, and red 3, green 2.", "Among red, green and blue, blue is the tallest.",
     ],
 )  # fmt: skip
