@@ -130,6 +130,9 @@ def test_a_redirect_may_not_leave_the_host() -> None:
     assert away == "HTTP 302 sends clients, and their keys, to https://login.example"
     assert routes.why_elsewhere(raw(308, location="//other.example/v1/models")) is not None
     assert routes.why_elsewhere(raw(302, location="http://127.0.0.1:10/v1/models")) is not None
+    nowhere = routes.why_elsewhere(raw(302, location="//["))
+    assert nowhere is not None
+    assert nowhere.startswith("HTTP 302 sends clients to what is no address: '//['")
 
 
 def test_a_model_that_is_not_served_is_refused_by_name() -> None:

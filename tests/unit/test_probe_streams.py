@@ -49,6 +49,7 @@ def test_the_usage_of_a_stream_is_its_last_one() -> None:
     assert counting.last_usage(told) == Counted(1, 2, 3)
     assert counting.last_usage(['{"choices": []}', "[DONE]"]) == "the stream has no usage"
     assert counting.usage_of({"usage": {"prompt_tokens": "many"}}) != Counted(1, 2, 3)
+    assert str(counting.usage_of({"usage": {"prompt_tokens": "\ud800"}})).startswith("the usage cannot be read")
     assert counting.usage_of({}) == "the answer has no usage"
 
 

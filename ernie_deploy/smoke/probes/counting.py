@@ -79,7 +79,7 @@ def usage_of(body: object) -> Counted | str:
         return "the answer has no usage"
     try:
         return msgspec.convert(usage, Counted)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:  # the latter for half a character in its place
         return f"the usage cannot be read: {error}"
 
 

@@ -66,7 +66,10 @@ def why_elsewhere(answer: RawAnswer) -> str | None:
     place = answer.headers.get("location", "")
     if not 300 <= answer.status < 400 or answer.status == 304:
         return None
-    here, there = urlsplit(answer.url), urlsplit(urljoin(answer.url, place))
+    try:
+        here, there = urlsplit(answer.url), urlsplit(urljoin(answer.url, place))
+    except ValueError as error:
+        return f"HTTP {answer.status} sends clients to what is no address: {place[:200]!r}: {error}"
     if (here.scheme, here.netloc) == (there.scheme, there.netloc):
         return None
     return f"HTTP {answer.status} sends clients, and their keys, to {there.scheme}://{there.netloc}"
