@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from ernie_deploy.rehearsal.scenes import Picture
-from ernie_deploy.smoke.reading import Sides, sides_of, why_no_box
+from ernie_deploy.smoke.boxes import Sides, sides_of, why_no_box
 
 
 def box_of_call(arguments: Mapping[str, object] | None) -> Sides | str:

@@ -2,16 +2,8 @@
 
 import pytest
 
-from ernie_deploy.smoke.reading import (
-    boxes_in,
-    colour_meant,
-    colours_in_order,
-    digits_meant,
-    number_meant,
-    overlap,
-    times_meant,
-    why_no_box,
-)
+from ernie_deploy.smoke.boxes import boxes_in, overlap, why_no_box
+from ernie_deploy.smoke.reading import colour_meant, colours_in_order, digits_meant, number_meant, times_meant
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from ernie_deploy.rehearsal.scenes import Picture, some_squares, square_in_quadr
 from ernie_deploy.rehearsal.sights import named_square_questions
 from ernie_deploy.report import Box
 from ernie_deploy.smoke.base import Judgement, Probe, failed, passed, skipped
+from ernie_deploy.smoke.boxes import Sides, boxes_in, overlap, why_no_box
 from ernie_deploy.smoke.looking import why_other
 from ernie_deploy.smoke.probes.image import PLAIN_COLOURS
 from ernie_deploy.smoke.probes.text import why_empty
-from ernie_deploy.smoke.reading import Sides, boxes_in, overlap, why_no_box
 from ernie_deploy.smoke.target import Profile, Target
 
 LEAST_OVERLAP = 0.5

@@ -18,13 +18,14 @@ from ernie_deploy.rehearsal.scenes import BLACK, CELL, PAPER, Canvas, Picture, s
 from ernie_deploy.rehearsal.sights import SMALL_PRINT_QUESTIONS, small_print_reply
 from ernie_deploy.report import Box
 from ernie_deploy.smoke.base import Judgement, Probe, failed, passed
+from ernie_deploy.smoke.boxes import Sides
 from ernie_deploy.smoke.calling import Message, call_turn, result_turn
 from ernie_deploy.smoke.crops import box_of_call, cropped, enlarged
 from ernie_deploy.smoke.looking import picture_meant, why_other
 from ernie_deploy.smoke.probes.several_images import limit_named, why_not_two
 from ernie_deploy.smoke.probes.text import why_empty
 from ernie_deploy.smoke.probes.tool_call import judge_no_call
-from ernie_deploy.smoke.reading import Sides, digits_meant
+from ernie_deploy.smoke.reading import digits_meant
 from ernie_deploy.smoke.target import Profile, Target
 
 MOST_ROUNDS = 3
