@@ -17,11 +17,13 @@ import pytest
 from ernie_deploy import files, process
 from ernie_deploy.checks.ports import clash
 from ernie_deploy.facts.collect import collect, look_at_python
+from ernie_deploy.facts.host import command_line
 from ernie_deploy.facts.values import Facts, GpuFacts, Listener, ModelFacts
 from tests.support import nvml
 from tests.support.nvml import Card
 
 REPOSITORY = Path(__file__).parents[2]
+OWN_COMMAND = command_line(Path("/proc/self/cmdline").read_text().split("\0")[:-1])
 PROGRAM = """
 import sys
 import msgspec
@@ -82,7 +84,7 @@ def test_cards_are_seen_with_memory_capability_driver_and_who_uses_them(looker: 
     assert (first.compute_capability, first.mig_enabled) == ("8.9", None)
     ours, gone = first.tenants
     assert (ours.pid, ours.used_mib) == (os.getpid(), 2048)
-    assert "pytest" in ours.command
+    assert ours.command == OWN_COMMAND
     assert (gone.used_mib, gone.command) == (None, "")
     assert (second.uuid, second.mig_enabled) == ("GPU-1", True)
 
@@ -177,7 +179,7 @@ def test_a_listening_socket_is_seen_with_its_owner(address: str) -> None:
     with closing(listen(address)) as server:
         found = seen_listener(server)
     assert (found.address, found.pid) == (address, os.getpid())
-    assert "pytest" in found.command
+    assert found.command == OWN_COMMAND
 
 
 @pytest.mark.parametrize("ipv6_only", [True, False])

@@ -2,7 +2,9 @@
 
 import contextlib
 import http.client
+import itertools
 import os
+import random
 import shutil
 import signal
 import socket
@@ -153,14 +155,26 @@ def _wait_until_it_answers(process: "subprocess.Popen[bytes]", port: int) -> Non
 def free_port() -> int:
     """A TCP port that nobody listens on at this moment, nor on the three after it: FastDeploy opens ports beside."""
     while True:
-        with contextlib.ExitStack() as probes:
-            first = probes.enter_context(socket.socket())
-            first.bind(("127.0.0.1", 0))
-            number = int(first.getsockname()[1])
-            with contextlib.suppress(OSError, OverflowError):
-                for beside in range(number + 1, number + 4):
-                    probes.enter_context(socket.socket()).bind(("", beside))
-                return number
+        first = next(CANDIDATES)
+        with contextlib.ExitStack() as probes, contextlib.suppress(OSError):
+            probes.enter_context(socket.socket()).bind(("127.0.0.1", first))
+            for beside in range(first + 1, first + STEP):
+                probes.enter_context(socket.socket()).bind(("", beside))
+            return first
+
+
+def _candidates() -> Iterator[int]:
+    """Each number once, then again. Below those that the system gives to connections, and each worker of a run that
+    tests side by side has its own: what one of them found free, another could take before its engine does.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    places = BLOCK // STEP
+    begin, first = 10_000 + worker % WORKERS * BLOCK, random.randrange(places)
+    yield from (begin + STEP * ((first + at) % places) for at in itertools.count())
+
+
+STEP, BLOCK, WORKERS = 4, 4_000, 5
+CANDIDATES = _candidates()
 
 
 def _make_env(directory: Path) -> tuple[Path, Path]:
