@@ -84,11 +84,13 @@ CLAUSE_END: Final = re.compile(r"[,;，；]|\b(?:and|but|before|until|then)\b")
 def times_meant(text: str) -> tuple[float, ...]:
     """The seconds that the answer names, as `5 s`, `00:05` or a range: those beside the turning, if any stand there.
 
-    Of several sentences those of the last.
+    Of several sentences those of the last. What is marked counts first where it is one moment: who marks the times of
+    all that happens has not marked the answer.
     """
-    sentences = _sentences(text)[::-1]
+    sentences, marked = _sentences(text)[::-1], _marked(text)
+    moments = [part for part in marked if len(set(_times(part))) == 1]
     turning = [part for sentence in sentences for part in CLAUSE_END.split(sentence) if TURNS.search(part)]
-    return next((times for part in (*_marked(text), *turning, *sentences) if (times := _times(part))), ())
+    return next((times for part in (*moments, *turning, *marked, *sentences) if (times := _times(part))), ())
 
 
 def _times(text: str) -> tuple[float, ...]:
