@@ -47,6 +47,13 @@ def test_a_real_answer_must_be_right_also_after_a_short_thought() -> None:
     assert judge_bound("fastdeploy", "model", "reasoning_max_tokens", 16, FREE, bound).verdict == "fail"
 
 
+def test_a_real_answer_may_be_chinese() -> None:
+    bound = answer("The capital", "法国的首都是巴黎。")
+    assert judge_bound("fastdeploy", "model", "reasoning_max_tokens", 16, FREE, bound).verdict == "pass"
+    assert judge_silent("vllm", "model", answer("", "法国的首都是巴黎。")).verdict == "pass"
+    assert judge_silent("vllm", "model", answer("", "法国的首都是里昂。")).verdict == "fail"
+
+
 def test_a_thought_that_comes_though_switched_off_fails() -> None:
     assert judge_silent("vllm", "rehearsal", FREE).verdict == "fail"
     assert judge_silent("vllm", "rehearsal", answer("", QUESTION.answer)).verdict == "pass"

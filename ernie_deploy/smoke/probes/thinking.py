@@ -21,6 +21,9 @@ STARVED_TOKENS: Mapping[Profile, int] = {"contract": 4, "rehearsal": 4, "model":
 MORE = 2
 """Words by which engines may be off: the end of a thought is a token too."""
 
+PARIS = re.compile("paris|巴黎", re.IGNORECASE)
+"""The real model answers in the language that it thought in."""
+
 MARKERS = re.compile(r"</?response>")
 """What the model writes around its answer stays there when the answer is taken for a thought."""
 
@@ -62,7 +65,7 @@ def judge_bound(engine: str, profile: Profile, field: str, budget: int, free: An
         return unsupported(message, known) if known and bound.reasoning == free.reasoning else failed(message)
     if why := why_empty(bound):
         return failed(f"the thought was cut at {budget} tokens, and {why}")
-    if profile == "model" and "paris" not in bound.content.lower():
+    if profile == "model" and not PARIS.search(bound.content):
         return failed(f"after a thought of {words} words the answer is {bound.content[:200]!r}")
     # The rehearsal model practised no broken thoughts. What it says then need not be right, but it must be said.
     return passed(
@@ -112,7 +115,7 @@ def judge_silent(engine: str, profile: Profile, answer: Answer) -> Judgement:
 def _why_not_paris(profile: Profile, said: str) -> str | None:
     if profile == "rehearsal" and said.strip() != QUESTION.answer:
         return f"expected {QUESTION.answer!r}, got {said[:200]!r}"
-    if profile == "model" and "paris" not in said.lower():
+    if profile == "model" and not PARIS.search(said):
         return f"the answer is {said[:200]!r}"
     return None
 
