@@ -1,0 +1,91 @@
+"""Profile `model` against an oracle: what is right passes however it is said, and what is wrong fails.
+
+The real model is too large for these machines, so nothing else shows that its free words are read as they are meant.
+"""
+
+from collections.abc import Collection
+
+import pytest
+
+from ernie_deploy.client import Client, Endpoint
+from ernie_deploy.smoke.registry import PROBES
+from ernie_deploy.smoke.run import Outcome, is_left_out, run, select
+from ernie_deploy.smoke.target import Target
+from tests.support.oracle.request import MAX_MODEL_LEN
+from tests.support.oracle.server import MODEL, oracle
+from tests.support.oracle.wording import MANNERS
+
+OF_THE_MODEL = ("chat", "thinking", "vision", "video", "tools")
+"""Needs of the probes that ask the model something."""
+
+NOT_PASSED = {"metrics": "skip"}
+"""The oracle serves no metrics. Everything else it plays."""
+
+JUDGED_BY_WORDS = (
+    "text",
+    "repeatable",
+    "streaming",
+    "reasoning-budget",
+    "thinking-off",
+    "system-prompt",
+    "multi-turn",
+    "needle",
+    "unicode-chinese",
+    "unicode-persian",
+    "unicode-emoji",
+    "image",
+    "image-digit",
+    "two-images",
+    "image-large",
+    "image-wrong-type",
+    "chart-tallest",
+    "chart-value",
+    "stem-sum",
+    "grounding",
+    "grounding-named",
+    "grounding-scale",
+    "video-order",
+    "video-event",
+    "two-videos",
+    "tool-result",
+    "tool-unused",
+    "zoom-loop",
+    "image-search",
+    "concurrency",
+)
+"""Two of them do not know what is true, but ask the same again: the liar never tells the same lie twice."""
+
+SLOW = ("image-large",)
+"""It sends 17 million pixels, and its words are those of `image`."""
+
+
+def smoke(manner: str, seed: int, names: Collection[str], *, lies: bool = False) -> dict[str, Outcome]:
+    """The outcomes of the probes with these ids or needs, by their ids."""
+    with oracle(MANNERS[manner], lies=lies) as url, Client(Endpoint(url, MODEL)) as client:
+        target = Target(client, "unknown", "model", seed, timeout_s=20, max_model_len=MAX_MODEL_LEN)
+        outcomes = tuple(run(PROBES, target, select(PROBES, only=names)))
+    return {outcome.id: outcome for outcome in outcomes if not is_left_out(outcome)}
+
+
+def other_than(verdict: str, outcomes: dict[str, Outcome]) -> dict[str, tuple[str, str]]:
+    return {name: (found.verdict, found.message) for name, found in outcomes.items() if found.verdict != verdict}
+
+
+@pytest.mark.parametrize("manner", MANNERS)
+def test_a_model_that_is_right_passes_all_probes_however_it_says_it(manner: str) -> None:
+    outcomes = smoke(manner, 1, OF_THE_MODEL)
+    assert set(JUDGED_BY_WORDS) < set(outcomes)
+    assert {name: verdict for name, (verdict, _) in other_than("pass", outcomes).items()} == NOT_PASSED, outcomes
+
+
+@pytest.mark.parametrize("manner", MANNERS)
+def test_what_is_right_is_right_about_other_pictures_too(manner: str) -> None:
+    assert other_than("pass", smoke(manner, 2, set(JUDGED_BY_WORDS) - set(SLOW))) == {}
+
+
+@pytest.mark.parametrize("manner", MANNERS)
+def test_a_model_that_is_wrong_fails_every_probe_that_judges_words(manner: str) -> None:
+    outcomes = smoke(manner, 1, JUDGED_BY_WORDS, lies=True)
+    assert tuple(name for name in JUDGED_BY_WORDS if name in outcomes) == JUDGED_BY_WORDS
+    assert other_than("fail", outcomes) == {}
+    assert [exchange.error for found in outcomes.values() for exchange in found.exchanges if exchange.error] == []
