@@ -148,8 +148,17 @@ ITEM: Final = re.compile(r"\n\s*(?:[-*•]|\d+[.)])\s+")
 STEP: Final = re.compile(r"\bstep\s*\d+|步骤\s*\d+", re.IGNORECASE)
 SIZE: Final = re.compile(r"\b\d{2,}\s*[×x]\s*\d{2,}(?:\s*(?:px|pixels))?\b")
 LIST_NUMBER: Final = re.compile(r"^\s*\d+[.)]\s+", re.MULTILINE)
-AFTERTHOUGHT: Final = re.compile(r"\n[\s*#]*(?:check|verif|proof|let's verify|验证|检验).*", re.IGNORECASE | re.DOTALL)
-"""What is put in once more to see whether it was right."""
+_CHECK: Final = (
+    r"(?:\n[\s*#]*|(?<=[.!])\s+|(?<=[。！]))(?:(?:to|let's|let us|we can|you can) )?"
+    r"(?:check|verif|proof|substituting (?:back|it|this|\$?x)\b|验证|检验|验算|代入(?:原|检|验))"
+    r"|,? and indeed\b|[，,]代入原"
+)
+_ANSWER: Final = (
+    r"\b(?:so|therefore|thus|hence)\b[^.\n]{0,40}(?:x\W{0,4}=|answer)|(?:所以|因此)[^。\n]{0,20}(?:x\W{0,4}=|答案)"
+    r"|\n[\s*#]*(?:(?:the|final) )*answer|\n[\s*#]*答案"
+)
+AFTERTHOUGHT: Final = re.compile(rf"(?:{_CHECK}).*?(?={_ANSWER}|\Z)", re.IGNORECASE | re.DOTALL)
+"""What is put in once more to see whether it was right, up to where an answer is given again."""
 
 ASIDE: Final = re.compile(r"(?<!\\)\((?!or\b)[^()]*(?<!\\)\)|（[^或（）]*）", re.IGNORECASE)
 CONCLUSION: Final = re.compile(r"\b(?:so|therefore|thus|hence)\b|所以|因此", re.IGNORECASE)
@@ -193,7 +202,9 @@ def _meant(text: str, find: Callable[[str], set[Found]], steps: tuple[Callable[[
 
     A part that names more is narrowed step by step to what it concludes; an answer that comes first, alone, counts too.
     """
-    text = AFTERTHOUGHT.sub("", "\n" + _without_numbering(text))
+    text = _without_numbering(text)
+    before = AFTERTHOUGHT.sub("", "\n" + text)
+    text = before if find(before) else text
     for whole in (text, _without_asides(text)):
         if len(found := find(whole)) == 1:
             return found.pop()
