@@ -95,6 +95,8 @@ def times_meant(text: str) -> tuple[float, ...]:
 
 def _times(text: str) -> tuple[float, ...]:
     plain = DURATION.sub(" ", LENGTH.sub(" ", ORDINAL.sub(_cardinal, unicodedata.normalize("NFKC", text))))
+    without = _without_asides(plain)
+    plain = without if numbers_in(without) else plain
     if clocks := CLOCK.findall(plain):
         return tuple(3600 * int(hours or 0) + 60 * int(minutes) + float(seconds) for hours, minutes, seconds in clocks)
     return numbers_in(plain)

@@ -130,6 +130,8 @@ def test_a_number_over_ten_is_read_in_chinese() -> None:
         ("There is no change from 0 to 4 s; at 5 s it turns red.", (5,)),
         ("- **0–5 s:** white\n- **5 s:** red\n\nSo it turns red at the **5-second mark** (00:05).", (5,)),
         ("- **0–5 s:** white\n- **5 s:** red", (0, 5, 5)),
+        ("The picture turns red at second 5 (frame 10 of 16).", (5,)),
+        ("The picture turns red (at 5 s).", (5,)),
     ],
 )
 def test_the_seconds_of_an_event_are_found(text: str, seconds: tuple[float, ...]) -> None:
