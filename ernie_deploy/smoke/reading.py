@@ -110,11 +110,15 @@ def _cardinal(found: re.Match[str]) -> str:
 
 CHINESE_COLOURS: Final[Mapping[str, str]] = dict(zip("红绿蓝黄橙紫黑白", COLOURS, strict=True))
 _SIGNS: Final = f"[{''.join(CHINESE_COLOURS)}]"
-COLOUR: Final = re.compile(rf"[a-z]+|{_SIGNS}(?=色)|(?<![一-鿿]){_SIGNS}(?=[、，,。；;\s→]|$)")
-"""A Chinese sign alone is a colour only where it is a word by itself."""
+COLOUR: Final = re.compile(
+    rf"[a-z]+|{_SIGNS}(?=色)|(?<![一-鿿]){_SIGNS}(?=[、，,。；;\s→]|$)|(?<!明){_SIGNS}(?=的(?:[，,。；;\s]|$))"
+)
+"""A Chinese sign alone is a colour only where it is a word by itself, or the end of what is said."""
 
 
-DENIED: Final = re.compile(r"\b(?:without|no|not|nor|neither)\b[^.;\n]*", re.IGNORECASE)
+DENIED: Final = re.compile(
+    r"\b(?:without|no(?!,)|not|nor|neither)\b[^.;\n]*|没有[^。；\n]*|(?:不是|而非|并非)[^，。；\n]*", re.IGNORECASE
+)
 
 
 def colours_in(text: str) -> tuple[str, ...]:
@@ -165,7 +169,9 @@ AFTERTHOUGHT: Final = re.compile(rf"(?:{_CHECK}).*?(?={_ANSWER}|\Z)", re.IGNOREC
 ASIDE: Final = re.compile(r"(?<!\\)\((?!or\b)[^()]*(?<!\\)\)|（[^或（）]*）", re.IGNORECASE)
 CONCLUSION: Final = re.compile(r"\b(?:so|therefore|thus|hence)\b|所以|因此", re.IGNORECASE)
 COMPARISON: Final = re.compile(
-    r"\b(?:because|since|compared|than|followed by|whereas|while|rather|not|check)\b|, as\b|因为|比", re.IGNORECASE
+    r"\b(?:because|since|compared|than|followed by|whereas|while|rather|not|check|exceed(?:s|ing)?)\b|, as\b"
+    r"|因为|比|高于|超过",
+    re.IGNORECASE,
 )
 CHOICE: Final = re.compile(r"^\W*(?:among|of|out of|comparing|between)\b.*,", re.IGNORECASE)
 """`Among red and blue, blue is the taller`: what there is to choose from."""

@@ -156,6 +156,9 @@ def test_the_last_list_of_colours_is_the_answer() -> None:
         "The chart shows red = 3, blue = 7, green = 2, so the tallest is blue.", "The tallest bar is blue, not red.",
         "The tallest is the blue bar with 7, compared to red (3) and green (2).", "Blue is taller than red and green.",
         "It is uniformly blue; there is no red or green.", "The colour is blue.\n\nA solid fill, without red or green.",
+        "图片的颜色是深蓝色，没有红色或绿色。", "画面是蓝色的，不是红色。", "这张图片是蓝的。",
+        "蓝色柱子高于红色和绿色柱子。",
+        "The blue bar's value exceeds those of the red and green bars.",
         "Blue.\n\nIt reaches 7, and red 3, green 2.", "Among red, green and blue, blue is the tallest.",
     ],
 )  # fmt: skip
@@ -168,7 +171,7 @@ def test_blue_is_meant(text: str) -> None:
     [
         "red or blue", "It could be red, green or blue.", "blue (or red)", "No red, only a mix of green and blue.",
         "红色或蓝色",
-        "The tallest is blue and the shortest is red.", "明白",
+        "The tallest is blue and the shortest is red.", "明白", "说得明白的。", "没有红色，是蓝色或绿色。",
     ],
 )  # fmt: skip
 def test_no_colour_is_meant_where_two_could_be(text: str) -> None:
