@@ -11,10 +11,10 @@ from ernie_deploy.rehearsal.sights import (
     tallest_bar_reply,
 )
 from ernie_deploy.smoke.base import Judgement, Probe, failed, passed
+from ernie_deploy.smoke.chart_reading import tallest_meant, value_meant
 from ernie_deploy.smoke.looking import NUMBER_ONLY, ONE_WORD, about, judge_counted, why_other
 from ernie_deploy.smoke.probes.image import PLAIN_COLOURS
 from ernie_deploy.smoke.probes.text import why_empty
-from ernie_deploy.smoke.reading import colour_meant, number_meant
 from ernie_deploy.smoke.target import Profile, Target
 
 
@@ -62,7 +62,7 @@ def listed(values: Mapping[str, int]) -> str:
 def why_not_tallest(profile: Profile, values: Mapping[str, int], answer: Answer) -> str | None:
     if profile == "rehearsal":
         return why_other(answer, tallest_bar_reply(values).answer)
-    if colour_meant(answer.content) == tallest(values):
+    if tallest_meant(answer.content) == tallest(values):
         return None
     return f"the bars are {listed(values)}, the answer {answer.content[:200]!r}"
 
@@ -70,7 +70,7 @@ def why_not_tallest(profile: Profile, values: Mapping[str, int], answer: Answer)
 def why_not_value(profile: Profile, values: Mapping[str, int], colour: str, answer: Answer) -> str | None:
     if profile == "rehearsal":
         return why_other(answer, bar_value_reply(values, colour).answer)
-    if number_meant(answer.content) == values[colour]:
+    if value_meant(answer.content, colour) == values[colour]:
         return None
     return f"the {colour} bar of {listed(values)} was asked for, the answer is {answer.content[:200]!r}"
 
