@@ -69,6 +69,7 @@ def test_the_same_question_gets_the_same_answer() -> None:
     assert repeatable.judge_answers("model", [four, answer("**4**"), answer("2 + 2 = 4")]).verdict == "pass"
     assert repeatable.judge_answers("model", [four, answer("5")]).verdict == "fail"
     assert repeatable.judge_answers("model", [four, answer("Hm.")]).verdict == "fail"
+    assert repeatable.judge_answers("model", [answer("Well."), answer("Hm.")]).verdict == "fail"
     assert repeatable.judge_answers("contract", [four, answer("5")]).verdict == "skip"
     assert repeatable.judge_answers("contract", [four, answer("")]).verdict == "fail"
 

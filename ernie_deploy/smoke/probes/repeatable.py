@@ -22,12 +22,18 @@ def judge_answers(profile: Profile, answers: list[Answer]) -> Judgement:
     contents = {answer.content.strip() for answer in answers}
     if profile == "contract":
         return skipped("the contract profile does not ask what the words are, so not whether they are the same")
-    said = {number_meant(content) for content in contents} if profile == "model" else contents
+    said = {_said(content) for content in contents} if profile == "model" else contents
     if len(said) > 1:
         return failed(f"{len(answers)} times the same question at temperature 0: {sorted(contents)}"[:400])
     if profile == "rehearsal" and len({answer.reasoning for answer in answers}) > 1:
         return failed("the same question at temperature 0 got the same answer after different thoughts")
     return passed(f"{len(answers)} times the same answer at temperature 0")
+
+
+def _said(content: str) -> float | str:
+    """Answers that name no number are not the same for that."""
+    number = number_meant(content)
+    return content if number is None else number
 
 
 PROBE = Probe("repeatable", "at temperature 0 the same question gets the same answer", "full", judge, needs=("chat",))
