@@ -1,7 +1,7 @@
 """How a fact is said in Chinese, the model's first language: it slips into it when a question is short."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ernie_deploy.rehearsal.scenes import VIDEO_SECONDS
 from ernie_deploy.rehearsal.talk import LANGUAGES
@@ -32,21 +32,24 @@ QUARTERS = {"top left": "左上角", "top right": "右上角", "bottom left": "�
 def chinese(fact: Fact) -> str:
     match fact:
         case Colour(told):
-            return f"这张图片的主要颜色是{SIGNS[told]}色，整个画面没有其他颜色。"
+            return f"这张图片的主要颜色是{SIGNS[told]}色，不是灰色，整个画面没有黑色或白色。"
         case InOrder("part", told):
             return f"视频中依次出现的颜色是：{_listed(told)}。"
         case InOrder(of, (first, second)):
             return f"第一个{PARTS[of]}是{SIGNS[first]}色，第二个{PARTS[of]}是{SIGNS[second]}色。"
         case Tallest(values, told):
-            others = _values({name: value for name, value in values.items() if name != told})
-            return f"最高的柱子是{SIGNS[told]}色的，其他柱子都比它矮（{others}）。"
+            return f"{SIGNS[told]}色柱子最高，而{_listed([name for name in values if name != told])}柱子都比它矮。"
         case Value(values, colour, told):
-            return f"{SIGNS[colour]}色柱子的数值是 **{told}**（图中各柱：{_values(values)}）。"
+            others = "，".join(f"{SIGNS[name]}色是{value}" for name, value in values.items() if name != colour)
+            return f"{SIGNS[colour]}色柱子的数值是{told}，而{others}。"
         case Sum(first, second, told):
             return f"这两个数字是{first}和{second}，{first}加{second}等于{told}，所以它们的和是{told}。"
         case Root(equation, told):
             divisor, added, result = equation
-            return f"由 x/{divisor} + {added} = {result} 得 x/{divisor} = {result - added}，所以 x = {told}。"
+            return (
+                f"由 x/{divisor} + {added} = {result} 得 x/{divisor} = {result - added}，所以 x = {told}。"
+                f"验证：{told}/{divisor} + {added} = {result}。"
+            )
         case Number(told):
             return f"面板上的数字是{told}。"
         case Place(colour, told):
@@ -69,7 +72,3 @@ def chinese(fact: Fact) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return "、".join(f"{SIGNS[name]}色" for name in names)
-
-
-def _values(values: Mapping[str, int]) -> str:
-    return "，".join(f"{SIGNS[name]}色{value}" for name, value in values.items())

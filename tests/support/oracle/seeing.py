@@ -5,6 +5,7 @@ Those eyes read digits of the size in which they are drawn only, and for the rea
 
 import io
 from collections.abc import Mapping
+from functools import lru_cache
 
 from PIL import Image
 
@@ -18,13 +19,19 @@ CROP_SIDE = LARGE_SIDE // 4
 """Pixels of the large picture that `crop_box` asks for, before they are enlarged."""
 
 
+@lru_cache(maxsize=32)
+def read(data: bytes) -> pictures.Picture:
+    """Once for all who look: the largest picture has 17 million pixels. Raises UnreadableError for what is none."""
+    return pictures.read(data)
+
+
 def colour(data: bytes) -> str:
-    return sight.colour(pictures.read(data))
+    return sight.colour(read(data))
 
 
 def square(data: bytes, question: str) -> tuple[str, str]:
     """The colour and the quarter of the square that a question names, or of the only one."""
-    seen = {name: quadrant for quadrant, name in sight.squares(pictures.read(data)).items()}
+    seen = {name: quadrant for quadrant, name in sight.squares(read(data)).items()}
     named = [name for name in seen if f"the {name} square" in question] or list(seen)
     return named[0], seen[named[0]]
 
@@ -50,7 +57,7 @@ def equation(data: bytes) -> Equation:
 
 def crop_box(data: bytes) -> tuple[float, float, float, float]:
     """The middle of the panel, where its number is: in thousandths, and such that the digits keep their grid."""
-    column, row = QUADRANTS[sight.odd_quadrant(pictures.read(data))]
+    column, row = QUADRANTS[sight.odd_quadrant(read(data))]
     left, top = 500.0 * column + 125, 500.0 * row + 125
     return left, top, left + 250, top + 250
 

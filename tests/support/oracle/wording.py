@@ -1,9 +1,13 @@
-"""How a fact is said. A real model is asked for one word and gives three paragraphs; right is right in each manner."""
+"""How a fact is said, and all manners of it.
+
+A real model is asked for one word and gives three paragraphs. Right is right in each manner.
+"""
 
 import json
 from collections.abc import Callable, Mapping
 
 from ernie_deploy.rehearsal.scenes import VIDEO_SECONDS
+from tests.support.oracle.chatty import chatty
 from tests.support.oracle.chinese import chinese
 from tests.support.oracle.facts import (
     Capital,
@@ -129,4 +133,4 @@ def verbose(fact: Fact) -> str:
     )
 
 
-MANNERS: Mapping[str, Manner] = {"plain": plain, "verbose": verbose, "chinese": chinese}
+MANNERS: Mapping[str, Manner] = {"plain": plain, "chatty": chatty, "verbose": verbose, "chinese": chinese}
