@@ -56,7 +56,7 @@ JUDGED_BY_WORDS = (
 """Two of them do not know what is true, but ask the same again: the liar never tells the same lie twice."""
 
 SLOW = ("image-large",)
-"""It sends 17 million pixels, and its words are those of `image`."""
+"""It draws 17 million pixels, and its words are those of `image`."""
 
 
 def smoke(manner: str, seed: int, names: Collection[str], *, lies: bool = False) -> dict[str, Outcome]:
@@ -71,21 +71,26 @@ def other_than(verdict: str, outcomes: dict[str, Outcome]) -> dict[str, tuple[st
     return {name: (found.verdict, found.message) for name, found in outcomes.items() if found.verdict != verdict}
 
 
+def verdicts(found: dict[str, tuple[str, str]]) -> dict[str, str]:
+    return {name: verdict for name, (verdict, _) in found.items()}
+
+
 @pytest.mark.parametrize("manner", MANNERS)
 def test_a_model_that_is_right_passes_all_probes_however_it_says_it(manner: str) -> None:
-    outcomes = smoke(manner, 1, OF_THE_MODEL)
-    assert set(JUDGED_BY_WORDS) < set(outcomes)
-    assert {name: verdict for name, (verdict, _) in other_than("pass", outcomes).items()} == NOT_PASSED, outcomes
+    found = other_than("pass", smoke(manner, 1, OF_THE_MODEL))
+    assert verdicts(found) == NOT_PASSED, found
 
 
 @pytest.mark.parametrize("manner", MANNERS)
 def test_what_is_right_is_right_about_other_pictures_too(manner: str) -> None:
-    assert other_than("pass", smoke(manner, 2, set(JUDGED_BY_WORDS) - set(SLOW))) == {}
+    outcomes = smoke(manner, 2, set(JUDGED_BY_WORDS) - set(SLOW))
+    assert len(outcomes) == len(JUDGED_BY_WORDS) - len(SLOW)
+    assert other_than("pass", outcomes) == {}
 
 
 @pytest.mark.parametrize("manner", MANNERS)
-def test_a_model_that_is_wrong_fails_every_probe_that_judges_words(manner: str) -> None:
-    outcomes = smoke(manner, 1, JUDGED_BY_WORDS, lies=True)
-    assert tuple(name for name in JUDGED_BY_WORDS if name in outcomes) == JUDGED_BY_WORDS
-    assert other_than("fail", outcomes) == {}
-    assert [exchange.error for found in outcomes.values() for exchange in found.exchanges if exchange.error] == []
+def test_a_model_that_is_wrong_fails_the_probes_that_judge_words_and_no_other(manner: str) -> None:
+    outcomes = smoke(manner, 1, OF_THE_MODEL, lies=True)
+    found = other_than("pass", outcomes)
+    assert verdicts(found) == NOT_PASSED | dict.fromkeys(JUDGED_BY_WORDS, "fail"), found
+    assert [outcomes[name].exchanges[-1].error for name in JUDGED_BY_WORDS if outcomes[name].exchanges[-1].error] == []
