@@ -89,8 +89,12 @@ def times_meant(text: str) -> tuple[float, ...]:
     """
     sentences, marked = _sentences(text)[::-1], _marked(text)
     moments = [part for part in marked if len(set(_times(part))) == 1]
-    turning = [part for sentence in sentences for part in CLAUSE_END.split(sentence) if TURNS.search(part)]
+    turning = [part for sentence in sentences for part in _clauses(sentence) if TURNS.search(part)]
     return next((times for part in (*moments, *turning, *marked, *sentences) if (times := _times(part))), ())
+
+
+def _clauses(sentence: str) -> list[str]:
+    return [sentence] if OR.search(sentence) else CLAUSE_END.split(sentence)
 
 
 def _times(text: str) -> tuple[float, ...]:
@@ -149,7 +153,13 @@ def _without_repeats(colours: tuple[str, ...]) -> tuple[str, ...]:
 # Parts of an answer ---------------------------------------------------------------------------------------------------
 
 MARKED: Final = (re.compile(r"\\boxed\{([^}]*)\}"), re.compile(r"\*\*(.+?)\*\*"))
-SENTENCE_END: Final = re.compile(r"\n+|(?<=[.!?])\s+|(?<=[。！？])")
+SENTENCE_END: Final = re.compile(
+    r"\n+(?!\s*(?:or|alternatively)\b|\s*或)|(?<=[.!?])\s+(?!(?:or|alternatively)\b)|(?<=[。！？])(?!\s*或)",
+    re.IGNORECASE,
+)
+"""Not before another possibility: that takes back what was said."""
+
+OR: Final = re.compile(r"\b(?:or|alternatively)\b|或", re.IGNORECASE)
 ITEM: Final = re.compile(r"\n\s*(?:[-*•]|\d+[.)])\s+")
 STEP: Final = re.compile(r"\bstep\s*\d+|步骤\s*\d+", re.IGNORECASE)
 SIZE: Final = re.compile(r"\b\d{2,}\s*[×x]\s*\d{2,}(?:\s*(?:px|pixels))?\b")
@@ -194,11 +204,11 @@ def _chosen(part: str) -> str:
 
 
 def _result(part: str) -> str:
-    return re.split("[=→]", part)[-1]
+    return part if OR.search(part) else re.split("[=→]", part)[-1]
 
 
 def _stated(part: str) -> str:
-    return STATEMENT.split(part)[-1]
+    return part if OR.search(part) else STATEMENT.split(part)[-1]
 
 
 _COLOUR_STEPS: Final = (_without_asides, _conclusion, _before_comparing, _chosen)

@@ -57,6 +57,7 @@ def test_blue_is_called_the_tallest(text: str) -> None:
     [
         "The tallest bar is red. The shortest is blue.", "Red is the tallest; blue is the second tallest.",
         "Blue looks the tallest. But no, red is.", "The tallest is red or blue.", "Blue is not the tallest, red is.",
+        "蓝色柱子最高。或者，红色柱子最高。",
         "The tallest is blue and the tallest is red.", "Red (9) is the tallest, ahead of blue (7).",
         "红色柱子最高，其次是蓝色，绿色最矮。", "最高的是红色，蓝色最矮。", "最高的不是蓝色，而是红色。",
         "与蓝色相比，红色柱子最高。",

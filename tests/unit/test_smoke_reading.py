@@ -85,7 +85,9 @@ def test_seven_is_meant(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "none", "7 or 8", "It is 3. No, 7 or 8.", "7 (or 8)", "It could be 3, 4 or 7.", "between 3 and 7",
+        "", "none", "7 or 8", "It is 3. No, 7 or 8.", "The sum is 3, or the sum is 7.", "x = 3 or x = 7",
+        "The sum is 3. Or maybe the sum is 7.", "和是3。或者，和是7。",
+        "7 (or 8)", "It could be 3, 4 or 7.", "between 3 and 7",
     ],
 )  # fmt: skip
 def test_no_number_is_meant_where_two_could_be(text: str) -> None:
@@ -132,6 +134,8 @@ def test_a_number_over_ten_is_read_in_chinese() -> None:
         ("- **0–5 s:** white\n- **5 s:** red", (0, 5, 5)),
         ("The picture turns red at second 5 (frame 10 of 16).", (5,)),
         ("The picture turns red (at 5 s).", (5,)),
+        ("It turns red at second 5, or it turns red at second 2.", (5, 2)),
+        ("It turns red at second 5. Or maybe it turns red at second 2.", (5, 2)),
     ],
 )
 def test_the_seconds_of_an_event_are_found(text: str, seconds: tuple[float, ...]) -> None:
@@ -170,7 +174,7 @@ def test_blue_is_meant(text: str) -> None:
     "text",
     [
         "red or blue", "It could be red, green or blue.", "blue (or red)", "No red, only a mix of green and blue.",
-        "红色或蓝色",
+        "红色或蓝色", "It is red. Or maybe it is blue.", "是红色。或者是蓝色。",
         "The tallest is blue and the shortest is red.", "明白", "说得明白的。", "没有红色，是蓝色或绿色。",
     ],
 )  # fmt: skip
