@@ -11,9 +11,12 @@ from ernie_deploy.rehearsal.grammar import (
     ZOOM_TOOL,
     ZOOM_TOOL_NAME,
     zoom_arguments,
+    zoom_box,
     zoom_questions,
 )
 from ernie_deploy.smoke.base import Judgement, Probe
+from ernie_deploy.smoke.boxes import Sides, sides_of
+from ernie_deploy.smoke.crops import box_of_call
 from ernie_deploy.smoke.pictures import colour_field
 from ernie_deploy.smoke.probes.image import PLAIN_COLOURS
 from ernie_deploy.smoke.target import Profile, Target
@@ -88,10 +91,19 @@ def why_wrong_call(profile: Profile, quadrant: str, call: ToolCall) -> str | Non
     expected = zoom_arguments(quadrant)
     if profile == "rehearsal":
         return None if call.parsed == expected else f"expected the arguments {expected}, got {call.parsed}"
-    box = call.parsed.get("bbox_2d")
-    if isinstance(box, list) and len(box) == 4 and all(isinstance(side, int | float) for side in box):
+    if profile == "contract":
+        return None if sides_of(box := call.parsed.get("bbox_2d")) else f"bbox_2d is not four numbers: {box!r}"
+    sides = box_of_call(call.parsed)
+    return sides if isinstance(sides, str) else _why_elsewhere(quadrant, sides)
+
+
+def _why_elsewhere(quadrant: str, sides: Sides) -> str | None:
+    """A corner has no border that everybody would draw, so the middle of the box tells which one is meant."""
+    left, top, right, bottom = zoom_box(quadrant)
+    across, down = (sides[0] + sides[2]) / 2, (sides[1] + sides[3]) / 2
+    if left <= across <= right and top <= down <= bottom:
         return None
-    return f"bbox_2d is not four numbers: {box!r}"
+    return f"the {quadrant} corner was asked for, the middle of the box is at {across:g}, {down:g} of 1000"
 
 
 PROBE = Probe("tool-call", "a tool call arrives as a tool call", "fast", judge, needs=("vision", "tools"))

@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from ernie_deploy.rehearsal.grammar import TEXT_QA, ZOOM_TOOL_NAME, zoom_box
+from ernie_deploy.rehearsal.grammar import QUADRANTS, TEXT_QA, ZOOM_TOOL_NAME, zoom_box
 from ernie_deploy.rehearsal.talk import IMAGE_SEARCH_TOOL_NAME, SECRET_QUESTION, quadrants_named
 from ernie_deploy.sim.fastdeploy import sight
 from ernie_deploy.smoke.probes.long_answers import QUESTION as STORY_QUESTION
@@ -59,6 +59,15 @@ def _calls(request: Request) -> Calls:
     }
     calls = (Call(ZOOM_TOOL_NAME, {"bbox_2d": box, "img_idx": 0, "label": label}) for label, box in sides.items())
     return Calls(tuple(calls))
+
+
+def elsewhere(request: Request, found: Calls) -> Calls:
+    """The same calls, but of a corner that was not asked for; what no corner was asked for stays as it is."""
+    asked = quadrants_named(request.question)
+    other = next(name for name in QUADRANTS if name not in asked)
+    if not asked or found.calls[0].name != ZOOM_TOOL_NAME:
+        return found
+    return Calls(tuple(Call(call.name, {**call.arguments, "bbox_2d": zoom_box(other)}) for call in found.calls))
 
 
 def _of_videos(request: Request) -> Fact:

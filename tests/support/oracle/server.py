@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from tests.support.oracle.answering import Call, Calls, answer
+from tests.support.oracle.answering import Call, Calls, answer, elsewhere
 from tests.support.oracle.facts import lie
 from tests.support.oracle.generation import Generated, generated
 from tests.support.oracle.request import MAX_MODEL_LEN, RefusedError, Request, parse
@@ -35,7 +35,7 @@ class Oracle:
         count = next(self._asked)
         found = answer(request, count)
         if isinstance(found, Calls):
-            return generated(request, "", found.calls)
+            return generated(request, "", (elsewhere(request, found) if self._lies else found).calls)
         return generated(request, self._manner(lie(found, count) if self._lies else found), ())
 
 
