@@ -196,6 +196,15 @@ def test_a_list_of_models_that_is_broken_need_not_stop_a_run(tmp_path: Path, sta
     assert hint in err.splitlines()[-1]
 
 
+def test_a_thought_that_stands_in_the_answer_is_traced_to_the_missing_parser(tmp_path: Path) -> None:
+    message = {"content": "Two and two make five, or so.\n</think>\n\nfive"}
+    answer = json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]}).encode()
+    with misbehaving(chatting(answer)) as server:
+        code, _, err = smoke(tmp_path, "--url", server.url, "--only", "text", "--expect", "model")
+    assert code == 7
+    assert "text: start the engine with its reasoning parser: ernie-45-vl-thinking" in err
+
+
 USERS_TEST = """
 def test_it_answers(ernie):
     print("asked", ernie.endpoint.api_key)

@@ -8,14 +8,13 @@ from ernie_deploy.client import Answer, RefusedError
 from ernie_deploy.rehearsal.grammar import TEXT_QA
 from ernie_deploy.smoke.base import Judgement, Probe, failed, passed, skipped, unsupported
 from ernie_deploy.smoke.known_limits import why_unsupported
-from ernie_deploy.smoke.probes.text import why_empty
+from ernie_deploy.smoke.probes.text import END_OF_THOUGHT, why_empty
 from ernie_deploy.smoke.target import Profile, Target
 
 QUESTION = TEXT_QA[4]
 """Who are you: an answer of more than a few words from anybody."""
 
 FEW_TOKENS = 10
-END_OF_THOUGHT = "</think>"
 
 
 def judge_stop(target: Target) -> Judgement:

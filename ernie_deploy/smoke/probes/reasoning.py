@@ -7,7 +7,7 @@ import msgspec
 from ernie_deploy.client import Answer
 from ernie_deploy.rehearsal.grammar import TEXT_QA
 from ernie_deploy.smoke.base import Judgement, Probe, failed, passed, skipped
-from ernie_deploy.smoke.probes.text import why_empty
+from ernie_deploy.smoke.probes.text import PARSER, why_empty
 from ernie_deploy.smoke.target import Profile, Target
 
 QUESTION = TEXT_QA[2]
@@ -15,8 +15,6 @@ SPECIAL = re.compile(
     r"<\|[\w@ ]+\|>|<｜[^<>]+｜>|</?(?:s|unk|pad|eos|bos|sep|cls|think|response|tool_call|tool_output)>|<mask:\d+>"
 )
 """What a tokenizer uses for itself; it is no word of an answer about the capital of France."""
-
-PARSER = "start the engine with its reasoning parser: ernie-45-vl-thinking (FastDeploy), ernie45 (vLLM)"
 
 
 def judge(target: Target) -> Judgement:

@@ -6,6 +6,9 @@ from ernie_deploy.smoke.base import Judgement, Probe
 from ernie_deploy.smoke.reading import number_meant
 from ernie_deploy.smoke.target import Target
 
+PARSER = "start the engine with its reasoning parser: ernie-45-vl-thinking (FastDeploy), ernie45 (vLLM)"
+END_OF_THOUGHT = "</think>"
+
 ADDITION = TEXT_QA[1]
 """The one question of the list to which the real model can give only one answer."""
 
@@ -17,7 +20,8 @@ def judge(target: Target) -> Judgement:
         if why := why_empty(answer):
             return Judgement("fail", why, hint="raise max_tokens or look at the parsers")
         if why := _why_wrong(target, question.answer, answer.content):
-            return Judgement("fail", f"{question.prompt!r}: {why}")
+            hint = PARSER if END_OF_THOUGHT in answer.content else ""
+            return Judgement("fail", f"{question.prompt!r}: {why}", hint=hint)
     count = f"{len(asked)} questions" if len(asked) > 1 else repr(asked[0].prompt)
     said = "answered" if target.profile == "contract" else "answered right"
     return Judgement("pass", f"{count} {said}")
