@@ -182,7 +182,9 @@ def judge_again(folder: Path, wanted: Wanted, other: Mapping[str, object]) -> Pr
     )
     key = KEY_OF_A_REPLAY if told.has_key else ""
     endpoint = Endpoint(told.base_url, told.model, key)
-    found = probe(endpoint, again, lambda _endpoint: recording.wire, now=recording.now, recorded=recording.asked)
+    found = probe(
+        endpoint, again, lambda _endpoint: recording.wire, now=recording.now, why_missing=recording.why_missing
+    )
     # What was found is as old as the recording; a report of today would say that the service is like this today.
     return Probed(msgspec.structs.replace(found, created=told.started))
 
@@ -222,7 +224,7 @@ def probe(
     wire_of: Callable[[Endpoint], Wire] = http_wire,
     *,
     now: Callable[[], float] = time.monotonic,
-    recorded: Collection[str] | None = None,
+    why_missing: Callable[[str], str | None] = lambda _label: None,
 ) -> report.Report:
     """Run the probes against an address.
 
@@ -254,7 +256,7 @@ def probe(
         cases: list[report.Case] = []
         was_interrupted = False
         try:
-            for case in run(PROBES, target, chosen, retries=wanted.retries, recorded=recorded):
+            for case in run(PROBES, target, chosen, retries=wanted.retries, why_missing=why_missing):
                 cases.append(case)
                 ui.progress(f"{len(cases)} of {len(PROBES)}  {case.verdict:<11} {case.id}")
         except KeyboardInterrupt:

@@ -34,13 +34,14 @@ UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 class Recording(NamedTuple):
     """A recording that was read. `now` is the time of the recording, for whoever measures with a clock.
 
-    `warnings` are in words; `asked` are the labels that something was recorded for.
+    `warnings` are in words. `why_missing` tells why nobody can judge what was asked under a label: None when all of it
+    was there.
     """
 
     told: Told
     wire: Wire
     now: Callable[[], float]
-    asked: frozenset[str]
+    why_missing: Callable[[str], str | None]
     warnings: tuple[str, ...]
 
 
@@ -54,7 +55,7 @@ def open_recording(folder: Path) -> Recording:
             f"it was recorded by version {told.version}, this is {__version__}: probes may ask otherwise by now",
         )
     wire = _ReplayWire(folder, entries)
-    return Recording(told, wire, wire.now, frozenset(entry.label for entry in entries), warnings)
+    return Recording(told, wire, wire.now, wire.why_missing, warnings)
 
 
 class _ReplayWire:
@@ -64,6 +65,8 @@ class _ReplayWire:
         self._folder = folder
         self._lock = threading.Lock()
         self._now_s = 0.0
+        self._labels = frozenset(entry.label for entry in entries)
+        self._lacked: dict[str, str] = {}
         self._exchanges: dict[tuple[str, ...], deque[Exchanged]] = defaultdict(deque)
         self._facts: dict[tuple[str, str], deque[Observed]] = defaultdict(deque)
         for entry in sorted(entries, key=lambda one: one.began_s):
@@ -80,10 +83,14 @@ class _ReplayWire:
     def close(self) -> None:
         """Nothing is open."""
 
+    def why_missing(self, label: str) -> str | None:
+        lacked = next((what for other, what in self._lacked.items() if other.split(" ")[0] == label), None)
+        return "it is not in the recording" if lacked and label not in self._labels else lacked
+
     def observe(self, label: str, name: str, _look: Callable[[], object]) -> object:
         found = self._next(self._facts[label, name])
         if found is None:
-            raise self._unknown(f"no observation {name!r} of {label}")
+            raise self._unknown(label, f"no observation {name!r} of {label}")
         return found.value
 
     @contextlib.contextmanager
@@ -91,7 +98,7 @@ class _ReplayWire:
         kind: Kind = "none" if not sent.api_key else "given" if sent.api_key == KEY_OF_A_REPLAY else "other"
         found = self._next(self._exchanges[place_of(sent.label, sent.method, sent.path, kind, sent.content)])
         if found is None:
-            raise self._unknown(f"no such request: {sent.method} {sent.path} of {sent.label or 'nobody'}")
+            raise self._unknown(sent.label, f"no such request: {sent.method} {sent.path} of {sent.label or 'nobody'}")
         if found.status is None:
             raise _raised(found)
         yield Reply(found.status, found.headers, found.url, self._chunks(found))
@@ -102,7 +109,7 @@ class _ReplayWire:
         if found.failure:
             raise _raised(found)
         if not found.is_whole:
-            raise self._unknown(f"no more of this answer: {found.label} had closed {found.path} here")
+            raise self._unknown(found.label, f"no more of this answer: {found.label} had closed {found.path} here")
 
     def _next(self, recorded: "deque[Read]") -> Read | None:
         with self._lock:
@@ -112,7 +119,9 @@ class _ReplayWire:
             self._now_s = max(self._now_s, getattr(found, "ended_s", 0.0))
             return found
 
-    def _unknown(self, what: str) -> VerifyError:
+    def _unknown(self, label: str, what: str) -> VerifyError:
+        with self._lock:
+            self._lacked.setdefault(label, f"the recording has {what}")
         return VerifyError(
             f"the recording in {self._folder} has {what}",
             hint="replay with the version of ernie-deploy that recorded it; an interrupted run lacks its end",

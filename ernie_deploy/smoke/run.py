@@ -1,6 +1,6 @@
 """Running probes one after another: all of them, whatever the others find. Who does not run is a skip with a reason."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -65,17 +65,18 @@ def run(
     chosen: Selection | None = None,
     *,
     retries: int = 0,
-    recorded: Collection[str] | None = None,
+    why_missing: Callable[[str], str | None] = lambda _label: None,
 ) -> Iterator[Outcome]:
     """One outcome per probe, as soon as it is known. A failed probe is tried `retries` times more.
 
-    recorded: the labels that a recording has, when one is judged again; a probe that it does not have did not run.
+    why_missing: of a recording that is judged again, why it lacks what was asked under a label. Then nothing can be
+    said of the service: neither that it failed, nor that it refused what should be refused.
     """
     for probe in probes:
         why_not = (chosen or Selection()).why_left_out(probe) or why_impossible(probe, target)
         outcome = _skip(probe, why_not) if why_not else _tried(probe, target, retries)
-        is_missing = recorded is not None and f"{probe.id}#1" not in recorded
-        yield _skip(probe, "it is not in the recording") if is_missing and outcome.verdict == "fail" else outcome
+        missing = next(filter(None, (why_missing(f"{probe.id}#{at}") for at in range(1, outcome.attempts + 1))), None)
+        yield _skip(probe, missing) if missing else outcome
 
 
 def interrupted(probes: Sequence[Probe], outcomes: Collection[Outcome]) -> tuple[Outcome, ...]:

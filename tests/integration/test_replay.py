@@ -1,6 +1,7 @@
 """A recorded run is judged again offline, with the same verdicts: of a healthy service and of one with a fault."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,6 +65,28 @@ def test_a_replay_finds_the_same_again(recorded: tuple[Path, tuple[Case, ...]]) 
     assert [[one.total_s for one in case.exchanges] for case in again if case.id != "cancel"] == [
         [pytest.approx(one.total_s, abs=1e-5) for one in case.exchanges] for case in first if case.id != "cancel"
     ]
+
+
+def test_what_the_recording_lacks_is_neither_failed_nor_refused(
+    recorded: tuple[Path, tuple[Case, ...]], tmp_path: Path
+) -> None:
+    """A probe that was cut off, and two that wait for a refusal: that nothing is recorded is none."""
+    folder, _ = recorded
+    cut = tmp_path / "cut"
+    shutil.copytree(folder, cut)
+    lines = (cut / "exchanges.jsonl").read_text().splitlines(keepends=True)
+    of_text = [line for line in lines if json.loads(line)["label"] == "text#1"]
+    (cut / "exchanges.jsonl").write_text("".join(line for line in lines if line != of_text[-1]))
+    recording = open_recording(cut)
+    endpoint = Endpoint(recording.told.base_url, MODEL, KEY_OF_A_REPLAY)
+    with Client(endpoint, wire=recording.wire, label="look") as client:
+        target = Target(client, detect(client), "rehearsal", seed=5, max_num_seqs=2, timeout_s=20, now=recording.now)
+        chosen = select(PROBES, only=("text", "streaming", "stream-error", "image-bomb"))
+        found = {case.id: case for case in run(PROBES, target, chosen, why_missing=recording.why_missing)}
+    assert found["text"].verdict == "skip"
+    assert found["text"].message.startswith("the recording has no such request: POST /v1/chat/completions")
+    assert {found[name].message for name in ("stream-error", "image-bomb")} == {"it is not in the recording"}
+    assert found["streaming"].verdict == next(case.verdict for case in recorded[1] if case.id == "streaming")
 
 
 def test_no_report_and_no_recording_of_a_run_holds_its_key(recorded: tuple[Path, tuple[Case, ...]]) -> None:

@@ -279,7 +279,7 @@ def test_a_fact_is_looked_at_once_and_a_pause_costs_a_replay_nothing(tmp_path: P
     recording = open_recording(tmp_path / "record")
     assert look(Client(Endpoint(URL), wire=recording.wire), 9) == (80, 81)
     assert recording.now() >= 0.05
-    assert recording.asked == {"private-url#1"}
+    assert recording.why_missing("private-url#1") is None
 
 
 # Damaged or foreign ---------------------------------------------------------------------------------------------------
