@@ -13,6 +13,9 @@ from ernie_deploy.errors import EngineError, UsageError, VerifyError
 from ernie_deploy.serve.keys import api_key
 from ernie_deploy.serve.service import address_of
 
+LIST_S = 30.0
+"""For the list of models. Every engine has it ready, so who waits longer waits for somebody who is not there."""
+
 
 def address(name: str | None, url: str | None, model: str | None, cacert: Path | None = None) -> Endpoint:
     """The deployed service, or the one at `url`; its first model when none is named."""
@@ -39,7 +42,7 @@ def address(name: str | None, url: str | None, model: str | None, cacert: Path |
 def _listed(client: Client) -> tuple[ServedModel, ...]:
     """What the service lists. Raises VerifyError; transformers answers 500 here while its chat works."""
     try:
-        return client.models()
+        return client.models(total_s=LIST_S)
     except VerifyError as error:
         if isinstance(error, RefusedError) and (error.status in (401, 403) or error.status < 400):
             raise
