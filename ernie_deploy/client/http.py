@@ -15,7 +15,7 @@ from ernie_deploy.client.refusals import RawAnswer, RefusedError, refusal, serve
 from ernie_deploy.client.sse import EventReader
 from ernie_deploy.client.wire import Chunk, HttpWire, Reply, Sent, Wire, trust
 from ernie_deploy.errors import DeployError, EngineError, UsageError, VerifyError
-from ernie_deploy.redact import Hidden
+from ernie_deploy.hidden import Hidden
 
 CHAT = "/v1/chat/completions"
 

@@ -24,7 +24,7 @@ from ernie_deploy.client.recorded import (
 )
 from ernie_deploy.client.wire import Chunk, Reply, Sent, Wire
 from ernie_deploy.errors import DeployError, EngineError, UsageError, VerifyError
-from ernie_deploy.redact import Hidden
+from ernie_deploy.hidden import Hidden
 
 NOT_KEPT = frozenset({"set-cookie", "authorization", "proxy-authorization", "www-authenticate", "x-api-key"})
 

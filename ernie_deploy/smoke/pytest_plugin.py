@@ -67,7 +67,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> "Generator[None, pluggy.Resu
 
 
 def _hide(key: str, report: pytest.TestReport) -> None:
-    from ernie_deploy.redact import Hidden
+    from ernie_deploy.hidden import Hidden
 
     hidden = Hidden(key)
     report.sections = [(title, hidden.text(text)) for title, text in report.sections]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 import msgspec
 
 from ernie_deploy.errors import DeployError, UsageError
-from ernie_deploy.redact import Hidden
+from ernie_deploy.hidden import Hidden
 from ernie_deploy.rehearsal.learnt import abilities
 from ernie_deploy.report import Case, Exchange, Verdict
 from ernie_deploy.smoke.base import Judgement, Probe, Tier, failed

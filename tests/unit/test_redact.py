@@ -6,7 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from ernie_deploy.redact import REDACTED, Hidden, Redactor, is_secret_name, known_secrets, plain
+from ernie_deploy.hidden import Hidden
+from ernie_deploy.redact import REDACTED, Redactor, is_secret_name, known_secrets, plain
 
 # Not known beforehand: found by the company it keeps.
 CANARY = "Kanarienvogel-7f3a9c21"
