@@ -290,7 +290,10 @@ def metrics_of(
     if url is None:
         return metrics_beside(client)
     elsewhere = Endpoint(url)
-    return opened.enter_context(Client(elsewhere, wire=wire_of(elsewhere)))
+    try:
+        return opened.enter_context(Client(elsewhere, wire=wire_of(elsewhere)))
+    except UsageError as error:
+        raise UsageError(f"--metrics-url: {error.message}", hint=error.hint) from None
 
 
 def show_probed(probed: Probed, *, as_json: bool) -> None:

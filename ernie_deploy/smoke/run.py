@@ -41,7 +41,8 @@ def select(
     known = {name for probe in probes for name in (probe.id, probe.tier, *probe.needs)}
     if unknown := sorted((chosen.only | chosen.skip) - known):
         raise UsageError(
-            f"no probe, tier or need is called {', '.join(unknown)}", hint=f"known are: {', '.join(sorted(known))}"
+            f"no probe, tier or need is called {', '.join(map(repr, unknown))}",
+            hint=f"known are: {', '.join(sorted(known))}",
         )
     if all(chosen.why_left_out(probe) for probe in probes):
         raise UsageError("--only, --skip and --tier leave no probe to run", hint="skip less of what --only names")

@@ -111,7 +111,7 @@ def test_what_is_left_out_is_shown_as_skipped(chosen: dict[str, Any], verdicts: 
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="no probe, tier or need is called images") as caught:
+    with pytest.raises(UsageError, match="no probe, tier or need is called 'images'") as caught:
         select(PROBES, only=["images"])
     assert "image" in caught.value.hint
 
