@@ -7,24 +7,10 @@ import json
 from collections.abc import Callable, Mapping
 
 from ernie_deploy.rehearsal.scenes import VIDEO_SECONDS
+from tests.support.oracle import facts
 from tests.support.oracle.chatty import chatty
 from tests.support.oracle.chinese import chinese
-from tests.support.oracle.facts import (
-    Capital,
-    Colour,
-    Echo,
-    Fact,
-    InOrder,
-    Moment,
-    Number,
-    Place,
-    Root,
-    Sum,
-    Talk,
-    Tallest,
-    Value,
-    Word,
-)
+from tests.support.oracle.facts import Fact
 
 Manner = Callable[[Fact], str]
 
@@ -35,35 +21,35 @@ STORY = "The old lighthouse stood on a rock, and every night its keeper lit the 
 def plain(fact: Fact) -> str:
     """One short sentence."""
     match fact:
-        case Colour(told):
+        case facts.Colour(told):
             return f"The picture is {told}."
-        case InOrder("part", (first, second, third)):
+        case facts.InOrder("part", (first, second, third)):
             return f"The video shows {first}, then {second}, and finally {third}."
-        case InOrder(of, (first, second)):
+        case facts.InOrder(of, (first, second)):
             return f"The first {of} is {first} and the second one is {second}."
-        case Tallest(told=told):
+        case facts.Tallest(told=told):
             return f"The {told} bar is the tallest."
-        case Value(colour=colour, told=told):
+        case facts.Value(colour=colour, told=told):
             return f"The {colour} bar shows {told}."
-        case Sum(told=told):
+        case facts.Sum(told=told):
             return f"The sum is {told}."
-        case Root(told=told):
+        case facts.Root(told=told):
             return f"x is {told}."
-        case Number(told):
+        case facts.Number(told):
             return f"The number is {told}."
-        case Place():
+        case facts.Place():
             return f"It is at {fact.box}."
-        case Moment(colour, told):
+        case facts.Moment(colour, told):
             return f"It turns {colour} at second {told}."
-        case Word("secret", told):
+        case facts.Word("secret", told):
             return f"The secret word is {told}."
-        case Word("found", told):
+        case facts.Word("found", told):
             return f"The search found a picture of: {told}."
-        case Echo(told):
+        case facts.Echo(told):
             return told
-        case Capital(told=told):
+        case facts.Capital(told=told):
             return f"The capital of France is {told}."
-        case Talk("story"):
+        case facts.Talk("story"):
             return STORY
     return "Hello! My name is ERNIE, and pictures are what I like best."
 
@@ -71,34 +57,34 @@ def plain(fact: Fact) -> str:
 def verbose(fact: Fact) -> str:
     """The question once more, steps, Markdown and LaTeX, and a check at the end."""
     match fact:
-        case Colour(told):
+        case facts.Colour(told):
             return (
                 f"The dominant colour of this image is **{told}**.\n\nThe frame is filled with one shade of {told}; "
                 "there is no text, no shape and no second colour (such as a patch of grey)."
             )
-        case InOrder("part", told):
+        case facts.InOrder("part", told):
             return (
                 "Watching the video from start to end, the solid colours that fill the frame are, in order:\n\n"
                 + "\n".join(f"{number}. **{name.capitalize()}**" for number, name in enumerate(told, start=1))
                 + f"\n\nThe {told[-1]} segment comes last; each colour fills the entire frame."
             )
-        case InOrder(of, told):
+        case facts.InOrder(of, told):
             return "\n".join(f"- **The {ordinal} {of}:** {name}" for ordinal, name in zip(ORDINALS, told, strict=False))
-        case Tallest(values, told):
+        case facts.Tallest(values, told):
             rows = "\n".join(f"| {name.capitalize()} | {value} |" for name, value in values.items())
             return (
                 "To find the tallest bar, let's compare the values under the bars:\n\n| Bar | Value |\n|---|---|\n"
                 f"{rows}\n\nComparing these, the **{told}** bar reaches the highest and is the tallest."
             )
-        case Value(values, colour, told):
+        case facts.Value(values, colour, told):
             rows = "\n".join(f"- {name.capitalize()}: {value}" for name, value in values.items() if name != colour)
             return f"The other bars of the chart show:\n\n{rows}\n\nThe {colour} bar shows a value of **{told}**."
-        case Sum(first, second, told):
+        case facts.Sum(first, second, told):
             return (
                 f"The two numbers are {first} and {second}.\n\n$$\n{first} + {second} = {told}\n$$\n\n"
                 f"The sum of {first} and {second} is $\\boxed{{{told}}}$."
             )
-        case Root(equation, told):
+        case facts.Root(equation, told):
             divisor, added, result = equation
             return (
                 f"To solve $\\frac{{x}}{{{divisor}}} + {added} = {result}$ for $x$:\n\n"
@@ -106,26 +92,26 @@ def verbose(fact: Fact) -> str:
                 f"2. Multiply both sides by {divisor}: $x = {told}$\n\n"
                 f"**Check:** $\\frac{{{told}}}{{{divisor}}} + {added} = {result}$ ✓\n\n**Answer:** $x = {told}$"
             )
-        case Number(told):
+        case facts.Number(told):
             return f'Reading from left to right, the number is "**{" ".join(str(told))}**".'
-        case Place(colour, told):
+        case facts.Place(colour, told):
             found = json.dumps([{"bbox_2d": fact.box, "label": f"{colour} square"}], indent=4)
             return f"The {colour} square is in the {told} part of the image, at {fact.box}:\n\n```json\n{found}\n```"
-        case Moment(colour, told):
+        case facts.Moment(colour, told):
             return (
                 f"The video is {VIDEO_SECONDS} seconds long:\n\n- **0–{told} s:** white\n- **{told} s:** {colour}\n"
                 f"- **{told + 1}–{VIDEO_SECONDS} s:** white again\n\n"
                 f"So the picture turns {colour} at the **{told}-second mark** (00:0{told}), for about 1 second."
             )
-        case Word("secret", told):
+        case facts.Word("secret", told):
             return f'You told me the secret word. It is "**{told.capitalize()}**".'
-        case Word("found", told):
+        case facts.Word("found", told):
             return f"**{told.capitalize()}**\n\nThe image search returned one result, a picture of this kind."
-        case Echo(told):
+        case facts.Echo(told):
             return f"```\n{told}\n```"
-        case Capital(told, asked):
+        case facts.Capital(told, asked):
             return f"The capital of France is **{told}**." if asked % 3 else f"**{told}** is the capital of France."
-        case Talk("story"):
+        case facts.Talk("story"):
             return f"# The Lighthouse\n\n{STORY}"
     return (
         "I am **ERNIE**, a multimodal assistant. Here is what helps you most:\n\n"
